@@ -1,0 +1,10 @@
+from . import claims as claims
+from . import errors as errors
+from . import forecasting as forecasting
+from . import instruments as instruments
+from . import networks as networks
+from . import numerics as numerics
+from . import report as report
+from . import tasks as tasks
+from . import theory as theory
+from . import training as training

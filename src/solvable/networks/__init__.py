@@ -1,0 +1,5 @@
+"""What learns: layers of units (neurons, convolution kernels, attention heads) and their start."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,5 @@
+"""Solvers any room may use: Gaussian cubature, quadrature, monomials, crossings of a curve."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

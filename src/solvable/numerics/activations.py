@@ -1,0 +1,53 @@
+"""Activation functions with what theory needs to know of them: polynomial degree and order at zero."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Scalar = Float[Array, "..."]
+
+
+class Activation(eqx.Module):
+    """A function applied entrywise, with its algebra.
+
+    Attributes
+    ----------
+    name
+        How it is written in tables.
+    function
+        Acts entrywise on arrays of any shape and keeps their dtype.
+    degree
+        p where the function is exactly z^p (then a network of such units sees data through moments only);
+        None otherwise.
+    order
+        Order of the first term of its Taylor expansion at 0 that does not vanish: 0, 1, 2, ... It decides
+        what small weights do first (zhang2026, Section 5): 1 separates directions, 2 and more separate units.
+    """
+
+    name: str = eqx.field(static=True)
+    function: Callable[[Scalar], Scalar] = eqx.field(static=True)
+    degree: int | None = eqx.field(static=True, default=None)
+    order: int = eqx.field(static=True, default=1)
+
+    def __call__(self, inputs: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        return self.function(inputs)
+
+
+def power(degree: int) -> Activation:
+    """The activation z^p, p >= 1. Raises nothing. References: zhang2026, Section 5.2, last paragraph."""
+    return Activation({1: "z", 2: "z²", 3: "z³"}.get(degree, f"z^{degree}"), lambda z: z**degree, degree, degree)
+
+
+identity = power(1)
+square = power(2)
+cube = power(3)
+relu = Activation("relu z", lambda z: jnp.maximum(z, 0), None, 1)
+sigmoid = Activation("sigmoid z", jax.nn.sigmoid, None, 0)
+sin = Activation("sin z", jnp.sin, None, 1)
+tanh = Activation("tanh z", jnp.tanh, None, 1)
+z_tanh = Activation("z tanh z", lambda z: z * jnp.tanh(z), None, 2)
+z_sin = Activation("z sin z", lambda z: z * jnp.sin(z), None, 2)
+z_squared_tanh = Activation("z² tanh z", lambda z: z**2 * jnp.tanh(z), None, 3)

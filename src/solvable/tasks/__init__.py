@@ -1,0 +1,5 @@
+"""What is learned: data distributions with exact moments, and data sets."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,5 @@
+"""Saddle-to-saddle dynamics from small initialisation."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,234 @@
+"""Gradient descent and minibatch descent with a fixed learning rate, compiled between recording times."""
+
+from collections.abc import Callable, Mapping
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float, Int, Key
+
+from solvable.errors import Diverged, OutsideDomain, check_count, check_positive, is_concrete
+from solvable.networks import UnitLayer
+from solvable.tasks import Samples
+from solvable.training.objective import (
+    Data,
+    FeatureLoss,
+    Objective,
+    Reduction,
+    SampleLoss,
+    make_objective,
+    name_of,
+)
+from solvable.training.trajectory import Trajectory, observe
+
+Observables = Mapping[str, Callable[[UnitLayer], Array]]
+
+
+def gradient_descent(
+    network: UnitLayer,
+    data: Data,
+    *,
+    learning_rate: float | Float[Array, ""],
+    steps: int,
+    record: int | Int[np.ndarray, " record"] = 200,
+    observables: Observables | None = None,
+    reduction: Reduction = "auto",
+) -> Trajectory:
+    r"""Full-batch gradient descent on the half mean squared error, both layers trained.
+
+    .. math:: \theta_{k+1} = \theta_k - \eta\,\nabla L(\theta_k), \qquad L = \tfrac12 E|y - f(x;\theta)|^2
+
+    Parameters
+    ----------
+    network
+        The network at step 0; its dtype is kept.
+    data
+        ``Samples``, a task (its population, where moments are exact), or ``Moments``.
+    learning_rate
+        eta > 0; may be traced, so that ``vmap`` sweeps it.
+    steps
+        Number of steps.
+    record
+        How many evenly spaced records to keep, ends included, or the steps to record at (increasing). Memory grows
+        with records, not with steps.
+    observables
+        Functions of the network recorded beside the loss. The same function objects compile once.
+    reduction
+        Which exact form of the data to use; ``"auto"`` takes the cheapest and the trajectory reports it.
+
+    Returns
+    -------
+    Trajectory
+        With ``steps``, ``times = learning_rate * steps`` and ``observables["loss"]``.
+
+    Raises
+    ------
+    OutsideDomain
+        An argument without meaning.
+    Diverged
+        The loss stopped being finite; names the step. Not raised under ``vmap`` or ``jit``, where it stays NaN.
+
+    References
+    ----------
+    zhang2026, App. I [their loss has no 1/2: their learning rate 0.01 is 0.02 here].
+
+    Examples
+    --------
+    >>> trajectory = gradient_descent(network, task, learning_rate=0.02, steps=1000)
+    """
+    check_positive("learning_rate", learning_rate)
+    record_steps = make_record_steps(steps, record)
+    objective = make_objective(network, data, reduction)
+    observables = dict(observables or {})
+    trajectory = _descend(network, objective, learning_rate, record_steps, tuple(observables.items()))
+    locate = lambda refined: _descend(network, objective, learning_rate, refined, ())  # noqa: E731
+    _refuse_divergence(trajectory, learning_rate, locate)
+    return trajectory
+
+
+def sgd(
+    network: UnitLayer,
+    data: Samples,
+    *,
+    key: Key[Array, ""],
+    batch_size: int,
+    learning_rate: float | Float[Array, ""],
+    steps: int,
+    record: int | Int[np.ndarray, " record"] = 200,
+    observables: Observables | None = None,
+    reduction: Reduction = "auto",
+) -> Trajectory:
+    """Minibatch gradient descent: every epoch visits the samples once in a new random order.
+
+    A last batch that would be short is dropped, so that every step sees ``batch_size`` samples.
+
+    Parameters
+    ----------
+    network, learning_rate, steps, record, observables
+        As for ``gradient_descent``; the recorded loss is that of all the samples.
+    data
+        The data set; samples weigh equally.
+    key
+        Randomness of the order.
+    batch_size
+        Samples a step, at most the number of samples.
+    reduction
+        ``"features"`` or ``"samples"`` (moments would need all the data at every step).
+
+    Returns
+    -------
+    Trajectory
+        As from ``gradient_descent``.
+
+    Raises
+    ------
+    OutsideDomain
+        An argument without meaning.
+    Diverged
+        The loss stopped being finite.
+
+    References
+    ----------
+    zhang2026, Fig. 3, caption.
+    """
+    check_positive("learning_rate", learning_rate)
+    check_count("batch_size", batch_size)
+    if not isinstance(data, Samples):
+        raise OutsideDomain(f"`data` is a {type(data).__name__}; minibatches need Samples: use `task.sample`.")
+    if batch_size > data.num_samples:
+        raise OutsideDomain(f"`batch_size` is {batch_size}; it must be at most the {data.num_samples} samples.")
+    record_steps = make_record_steps(steps, record)
+    objective = make_objective(network, data, reduction, batch_size)
+    assert isinstance(objective, FeatureLoss | SampleLoss)
+    observables = dict(observables or {})
+    run = lambda at, watched: _sgd(network, objective, key, batch_size, learning_rate, at, watched)  # noqa: E731
+    trajectory = run(record_steps, tuple(observables.items()))
+    _refuse_divergence(trajectory, learning_rate, lambda refined: run(refined, ()))
+    return trajectory
+
+
+def make_record_steps(steps: int, record: int | Int[np.ndarray, " record"]) -> Int[Array, " record"]:
+    """Steps to record at: evenly spaced from 0 to ``steps``, or those given, checked."""
+    check_count("steps", steps)
+    if isinstance(record, int):
+        check_count("record", record, at_least=2)
+        return jnp.asarray(np.unique(np.linspace(0, steps, record).round().astype(int)))
+    at = np.asarray(record)
+    if at.ndim != 1 or at.size == 0 or at[0] < 0 or at[-1] > steps or np.any(np.diff(at) <= 0):
+        raise OutsideDomain(f"`record` is {record!r}; it must hold increasing steps between 0 and `steps` = {steps}.")
+    return jnp.asarray(at)
+
+
+def _times(learning_rate, record_steps, dtype):
+    return jnp.asarray(learning_rate, dtype) * record_steps.astype(dtype)
+
+
+def _step(params, objective, static, learning_rate):
+    gradient = jax.grad(lambda p: objective(eqx.combine(p, static)))(params)
+    return jax.tree.map(lambda p, g: p - jnp.asarray(learning_rate, p.dtype) * g, params, gradient)
+
+
+@eqx.filter_jit
+def _descend(network, objective: Objective, learning_rate, record_steps, observables) -> Trajectory:
+    params, static = eqx.partition(network, eqx.is_inexact_array)
+
+    def segment(carry, until):
+        done, params = carry
+        params = lax.fori_loop(done, until, lambda _, p: _step(p, objective, static, learning_rate), params)
+        return (until, params), observe(eqx.combine(params, static), objective, dict(observables))
+
+    (_, params), records = lax.scan(segment, (jnp.zeros_like(record_steps[0]), params), record_steps)
+    times = _times(learning_rate, record_steps, network.first.dtype)
+    return Trajectory(record_steps, times, records, eqx.combine(params, static), name_of(objective))
+
+
+@eqx.filter_jit
+def _sgd(network, objective: FeatureLoss | SampleLoss, key, batch_size, learning_rate, record_steps, observables):
+    params, static = eqx.partition(network, eqx.is_inexact_array)
+    num_samples = objective.targets.shape[0]
+    batches = num_samples // batch_size
+    weights = jnp.full(batch_size, 1 / batch_size, objective.targets.dtype)
+
+    def step(index, carry):
+        params, order = carry
+        epoch, position = index // batches, index % batches
+        order = lax.cond(
+            position == 0, lambda: jax.random.permutation(jax.random.fold_in(key, epoch), num_samples), lambda: order
+        )
+        chosen = lax.dynamic_slice(order, (position * batch_size,), (batch_size,))
+        *data, _ = (objective.__dict__[name] for name in objective.__dataclass_fields__)
+        batch = type(objective)(*(values[chosen] for values in data), weights)
+        return _step(params, batch, static, learning_rate), order
+
+    def segment(carry, until):
+        done, params, order = carry
+        params, order = lax.fori_loop(done, until, step, (params, order))
+        return (until, params, order), observe(eqx.combine(params, static), objective, dict(observables))
+
+    start = (jnp.zeros_like(record_steps[0]), params, jnp.arange(num_samples))
+    (_, params, _), records = lax.scan(segment, start, record_steps)
+    times = _times(learning_rate, record_steps, network.first.dtype)
+    return Trajectory(record_steps, times, records, eqx.combine(params, static), name_of(objective))
+
+
+def _refuse_divergence(trajectory: Trajectory, learning_rate, rerun) -> None:
+    """Raise Diverged with the very step, found by recording ever more finely around the first bad record."""
+    if not is_concrete(trajectory.loss) or bool(jnp.all(jnp.isfinite(trajectory.loss))):
+        return
+    steps, loss = np.asarray(trajectory.steps), np.asarray(trajectory.loss)
+    bad = int(np.argmin(np.isfinite(loss)))
+    low, high = (int(steps[bad - 1]) if bad else 0), int(steps[bad])
+    while high - low > 1:
+        refined = np.unique(np.linspace(low, high, min(steps.size, high - low + 1)).round().astype(int))
+        finite = np.isfinite(np.asarray(rerun(jnp.asarray(refined)).loss))
+        first = int(np.argmin(finite))
+        low, high = (int(refined[first - 1]) if first else low), int(refined[first])
+        if first == 0:
+            break
+    raise Diverged(
+        f"training diverged at step {high}: the loss is not finite with `learning_rate` {float(learning_rate):g}; "
+        "use a smaller one.",
+        high,
+    )

@@ -1,0 +1,169 @@
+"""The half mean squared error of a network, on the cheapest form of its data that is exact.
+
+A network that is a polynomial of its input, f(x) = A z(x), sees data through moments of z and y only. Three forms of
+the same loss: ``moments`` (nothing left of the samples), ``features`` (samples of z and y; minibatches need it) and
+``samples`` (any network).
+"""
+
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from solvable.errors import OutsideDomain, check_choice
+from solvable.networks import UnitLayer
+from solvable.numerics import contract
+from solvable.tasks import Moments, Samples, Task, sample_moments
+
+Reduction = Literal["auto", "moments", "features", "samples"]
+Data = Task | Samples | Moments
+
+
+@jax.custom_jvp
+def moment_loss(coefficients: Float[Array, "output_dim size"], moments: Moments) -> Float[Array, ""]:
+    """(1/2) E|y - A z|^2 from the moments of y and z, which are constants.
+
+    Its derivative is minus the residual correlation E[(y - A z) z^T], formed with one product; differentiating the
+    expanded square would take two. Rounding leaves about 1e-16 of the target power; never negative.
+    """
+    residual = moments.sigma_yz - contract(coefficients, moments.sigma_zz)
+    square = moments.target_power - jnp.sum(coefficients * (moments.sigma_yz + residual))
+    return jnp.maximum(square, 0) / 2
+
+
+@moment_loss.defjvp
+def _moment_loss_jvp(primals, tangents):
+    (coefficients, moments), (change, _) = primals, tangents
+    residual = moments.sigma_yz - contract(coefficients, moments.sigma_zz)
+    return moment_loss(coefficients, moments), -jnp.sum(residual * change)
+
+
+class MomentLoss(eqx.Module):
+    """(1/2) E|y - A z|^2 from moments."""
+
+    moments: Moments
+
+    def __call__(self, network: UnitLayer) -> Float[Array, ""]:
+        return moment_loss(network.coefficients(), self.moments)
+
+
+class FeatureLoss(eqx.Module):
+    """(1/2) sum_mu w_mu |y_mu - A z_mu|^2 on samples of the features."""
+
+    features: Float[Array, "num_samples size"]
+    targets: Float[Array, "num_samples output_dim"]
+    weights: Float[Array, " num_samples"]
+
+    def __call__(self, network: UnitLayer) -> Float[Array, ""]:
+        outputs = self.features @ network.coefficients().T
+        return _half_mean_square(self.targets - outputs, self.weights)
+
+
+class SampleLoss(eqx.Module):
+    """(1/2) sum_mu w_mu |y_mu - f(x_mu)|^2."""
+
+    inputs: Float[Array, "num_samples ..."]
+    targets: Float[Array, "num_samples output_dim"]
+    weights: Float[Array, " num_samples"]
+
+    def __call__(self, network: UnitLayer) -> Float[Array, ""]:
+        outputs = jax.vmap(network)(self.inputs)
+        return _half_mean_square(self.targets - outputs, self.weights)
+
+
+Objective = MomentLoss | FeatureLoss | SampleLoss
+
+
+def _half_mean_square(
+    errors: Float[Array, "num_samples output_dim"], weights: Float[Array, " num_samples"]
+) -> Float[Array, ""]:
+    return jnp.sum(weights[:, None] * errors**2) / 2
+
+
+def make_objective(network: UnitLayer, data: Data, reduction: Reduction = "auto", batch_size: int = 0) -> Objective:
+    """The loss of ``network`` on ``data`` in the cheapest exact form, or in the form asked for.
+
+    Parameters
+    ----------
+    network
+        Tells which reductions are exact: all of them where ``network.features`` exists, else ``samples`` only.
+    data
+        ``Samples``; a task with exact population moments; or ``Moments`` themselves.
+    reduction
+        ``"auto"`` counts multiplications a step and takes the least; a name forces that form.
+    batch_size
+        Samples a step; 0 means all. A minibatch rules moments out.
+
+    Raises
+    ------
+    OutsideDomain
+        A form that this network or this data does not have; the message says which it has.
+
+    References
+    ----------
+    zhang2026, Eq. 9 and Eq. 44: the gradient flow of linear and quadratic units depends on moments only.
+    """
+    check_choice("reduction", reduction, ("auto", "moments", "features", "samples"))
+    if isinstance(data, Moments):
+        return MomentLoss(_require_moments(network, data, reduction))
+    if not isinstance(data, Samples):
+        return _population_objective(network, data, reduction)
+    features = network.features(data.inputs.shape[1:])
+    if reduction == "auto":
+        reduction = _cheapest(network, data, batch_size)
+    if reduction == "samples":
+        return SampleLoss(data.inputs, data.targets, data.weights)
+    if features is None:
+        raise OutsideDomain(
+            f"`reduction` is {reduction!r}, but this layer is not a polynomial of its input; use 'samples' or 'auto'."
+        )
+    if reduction == "features":
+        return FeatureLoss(jax.vmap(features)(data.inputs), data.targets, data.weights)
+    if batch_size:
+        raise OutsideDomain("`reduction` is 'moments', but minibatches need samples; use 'features' or 'auto'.")
+    return MomentLoss(sample_moments(data, features))
+
+
+def name_of(objective: Objective) -> str:
+    """The reduction an objective uses: 'moments', 'features' or 'samples'."""
+    return {MomentLoss: "moments", FeatureLoss: "features", SampleLoss: "samples"}[type(objective)]
+
+
+def _require_moments(network: UnitLayer, moments: Moments, reduction: Reduction) -> Moments:
+    if reduction not in ("auto", "moments"):
+        raise OutsideDomain(f"`reduction` is {reduction!r}, but the data are moments; use 'moments' or 'auto'.")
+    size = jax.eval_shape(network.coefficients).shape
+    if size != moments.sigma_yz.shape:
+        raise OutsideDomain(
+            f"the moments are of shape {moments.sigma_yz.shape}; this layer has coefficients of shape {size}."
+        )
+    return moments
+
+
+def _population_objective(network: UnitLayer, task: Task, reduction: Reduction) -> Objective:
+    features = network.features(task.input_shape)
+    if reduction not in ("auto", "moments") or features is None:
+        raise OutsideDomain(
+            "training on a task's population needs a layer that is a polynomial of its input, by 'moments'; "
+            "draw samples with `task.sample(key, num_samples)` for any other."
+        )
+    return MomentLoss(_require_moments(network, task.moments(features), reduction))
+
+
+def _cheapest(network: UnitLayer, data: Samples, batch_size: int) -> Reduction:
+    """Fewest multiplications a gradient step; forming the moments is counted once over a thousand steps."""
+    features = network.features(data.inputs.shape[1:])
+    if features is None:
+        return "samples"
+    size = jax.eval_shape(features, jax.eval_shape(lambda x: x[0], data.inputs)).shape[0]
+    outputs, batch = data.targets.shape[1], batch_size or data.num_samples
+    assemble = 3 * outputs * size * network.width
+    cost = {
+        "features": assemble + 2 * batch * size * outputs,
+        "samples": 3 * batch * (network.first.size + network.second.size),
+    }
+    if not batch_size:
+        cost["moments"] = assemble + outputs * size**2 + data.num_samples * size**2 / 1000
+    return min(cost, key=cost.__getitem__)

@@ -1,0 +1,73 @@
+"""What training leaves behind: observables along training time."""
+
+import equinox as eqx
+import jax
+import numpy as np
+import xarray as xr
+from jaxtyping import Array, Float, Int
+
+from solvable.networks import UnitLayer
+
+
+class Trajectory(eqx.Module):
+    """Observables recorded while a network trained; under ``vmap`` every array gains leading axes.
+
+    Attributes
+    ----------
+    steps
+        Gradient steps taken at each record, shape (record,); None for gradient flow.
+    times
+        Gradient-flow time at each record, ``times = learning_rate * steps``.
+    observables
+        ``"loss"``, the half mean squared error on all the data, and whatever else was asked for; records first.
+    network
+        The network after the last step.
+    reduction
+        The form of the data that was used: 'moments', 'features' or 'samples'.
+    """
+
+    steps: Int[Array, "*batch record"] | None
+    times: Float[Array, "*batch record"]
+    observables: dict[str, Array]
+    network: UnitLayer
+    reduction: str = eqx.field(static=True)
+
+    @property
+    def loss(self) -> Float[Array, "*batch record"]:
+        return self.observables["loss"]
+
+    def to_dataset(self, *batch_dims: str) -> xr.Dataset:
+        """Labelled data with dims ``batch_dims``, ``time``, and ``<observable>_0, ...`` for any further axes.
+
+        Parameters
+        ----------
+        batch_dims
+            Names of the axes that ``vmap`` added, outermost first, for example ``"seed"``.
+
+        Raises
+        ------
+        ValueError
+            A number of names that does not match the arrays (from xarray).
+
+        References
+        ----------
+        None: bookkeeping.
+        """
+        lead = (*batch_dims, "time")
+        arrays = {
+            name: ((*lead, *(f"{name}_{axis}" for axis in range(np.ndim(values) - len(lead)))), np.asarray(values))
+            for name, values in self.observables.items()
+        }
+        first = tuple([0] * len(batch_dims))
+        coords = {"time": ("time", np.asarray(self.times)[first])}
+        if self.steps is not None:
+            coords["step"] = ("time", np.asarray(self.steps)[first])
+        for dim in batch_dims:
+            coords[dim] = (dim, np.arange(self.loss.shape[batch_dims.index(dim)]))
+        attrs = {"reduction": self.reduction, "loss": "(1/2P) sum |y - f(x)|^2", "time": "learning_rate * step"}
+        return xr.Dataset(arrays, coords, attrs)
+
+
+def observe(network: UnitLayer, objective, observables) -> dict[str, Array]:
+    """The loss and the named observables of one network."""
+    return {"loss": objective(network)} | {name: jax.numpy.asarray(f(network)) for name, f in observables.items()}

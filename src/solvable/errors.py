@@ -4,6 +4,7 @@ A message has four parts: what, its value, what is allowed, what to do.
 """
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,7 +33,8 @@ class ValidityWarning(UserWarning):
 
 def is_concrete(value: Any) -> bool:
     """Whether ``value`` has a value to look at now, rather than being a tracer inside ``jit`` or ``vmap``."""
-    return not hasattr(value, "aval") or hasattr(value, "addressable_shards")
+    jax = sys.modules.get("jax")  # not imported here: where JAX is not loaded there are no tracers
+    return jax is None or not isinstance(value, jax.core.Tracer)
 
 
 def check_positive(name: str, value: Any, hint: str = "") -> None:

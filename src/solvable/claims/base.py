@@ -97,13 +97,15 @@ class Claim:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        annotated = [name for name in inspect.get_annotations(cls) if not hasattr(Claim, name)]
+        annotations = {name: str(kind) for name, kind in inspect.get_annotations(cls).items()}
+        names = [name for name, kind in annotations.items() if "ClassVar" not in kind]
+        cls.parameters = MappingProxyType({name: vars(cls).get(name) for name in names})
         cls.says = (cls.__doc__ or "").strip().partition("\n")[0]
-        cls.parameters = MappingProxyType({name: vars(cls).get(name) for name in annotated})
         _refuse_incomplete(cls)
-        cls.key = f"{cls.source.paper}/{cls.__name__}"
+        _refuse_parameters(cls)
         folders = cls.__module__.split(".")
         cls.area = folders[2] if folders[:2] == ["solvable", "claims"] else "own"
+        cls.key = f"{cls.source.paper}/{cls.__name__}"
         dataclass(frozen=True, kw_only=True)(cls)
 
     def __post_init__(self) -> None:
@@ -154,15 +156,16 @@ def coerce(name: str, value: Any, default: Any) -> Any:
     None.
     """
     match default:
-        case tuple() if isinstance(value, list | tuple):
+        case tuple() if default and isinstance(value, list | tuple):
             return tuple(coerce(name, entry, default[0]) for entry in value)
         case bool() | str() if isinstance(value, type(default)):
             return value
-        case int() if isinstance(value, numbers.Integral) and not isinstance(value, bool | type(None)):
+        case int() if isinstance(value, numbers.Integral) and not isinstance(value, bool):
             return int(value)
         case float() if isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value):
             return float(value)
-    raise OutsideDomain(f"`{name}` is {value!r}; it must be {_WORDS[type(default)]}, like its default {default!r}.")
+    allowed = _WORDS.get(type(default), "a number, text, True or False, or a non-empty tuple of such")
+    raise OutsideDomain(f"`{name}` is {value!r}; it must be {allowed}, like its default {default!r}.")
 
 
 def observables(
@@ -209,19 +212,30 @@ def _in_numpy(entry: Any, dims: str | tuple[str, ...]) -> tuple[Any, ...]:
 
 
 def _refuse_incomplete(cls: type[Claim]) -> None:
-    """Raise OutsideDomain with the first thing the class misses."""
-    plain = (bool, int, float, str)
-    defaults = {name: (value or (None,))[0] if isinstance(value, tuple) else value for name, value in cls.parameters.items()}
-    complete = {
+    tolerance = getattr(cls, "tolerance", None)
+    needs = {
         "a docstring whose first line is what the paper says": bool(cls.says),
-        "source = Source(paper, where, kind)": isinstance(getattr(cls, "source", None), Source),
+        "`source = Source(paper, where, kind)`": isinstance(getattr(cls, "source", None), Source),
         "a `metric`": isinstance(getattr(cls, "metric", None), Metric),
-        "a `tolerance` above 0": isinstance(tolerance := getattr(cls, "tolerance", None), int | float) and tolerance > 0,
+        "a `tolerance` above 0": isinstance(tolerance, int | float) and tolerance > 0,
         "a method `predict`": cls.predict is not Claim.predict,
         "a method `measure`": cls.measure is not Claim.measure,
-        "`expected`, which is 'holds' or 'fails'": cls.expected in ("holds", "fails"),
-        "a `reason` if and only if it is expected to fail": bool(cls.reason) == (cls.expected == "fails"),
+        "`expected` to be 'holds' or 'fails'": cls.expected in ("holds", "fails"),
+        "a `reason` if it is expected to fail, and only then": bool(cls.reason) == (cls.expected == "fails"),
     }
-    for what, present in complete.items():
+    for what, present in needs.items():
         if not present:
             raise OutsideDomain(f"The claim {cls.__name__} needs {what}.")
+
+
+def _refuse_parameters(cls: type[Claim]) -> None:
+    taken = {*dir(Claim), *inspect.get_annotations(Claim)}
+    for name, default in cls.parameters.items():
+        if name in taken:
+            raise OutsideDomain(f"The claim {cls.__name__} has a parameter `{name}`, a word every claim uses; rename it.")
+        coerce(name, default, default)
+    pushed = () if cls.limit is None else [(cls.limit[0], value) for value in cls.limit[1]]
+    for name, value in (*cls.full.items(), *pushed):
+        if name not in cls.parameters:
+            raise OutsideDomain(f"The claim {cls.__name__} has no parameter `{name}`, which `full` or `limit` names.")
+        coerce(name, value, cls.parameters[name])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
-import math
 import numbers
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     import jax
     import xarray as xr
 
-_WORDS = {bool: "True or False", int: "a whole number", float: "a finite number", str: "text", tuple: "a list"}
+_WORDS = {
+    bool: "True or False",
+    int: "a whole number",
+    float: "a finite number",
+    str: "text",
+    tuple: "a non-empty list",
+}
 
 
 @dataclass(frozen=True)
@@ -155,22 +161,21 @@ def coerce(name: str, value: Any, default: Any) -> Any:
     ----------
     None.
     """
-    match default:
-        case tuple() if default and isinstance(value, list | tuple):
-            return tuple(coerce(name, entry, default[0]) for entry in value)
-        case bool() | str() if isinstance(value, type(default)):
-            return value
-        case int() if isinstance(value, numbers.Integral) and not isinstance(value, bool):
-            return int(value)
-        case float() if isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value):
-            return float(value)
-    allowed = _WORDS.get(type(default), "a number, text, True or False, or a non-empty tuple of such")
+    kind, is_number = type(default), issubclass(type(value), numbers.Real) and type(value) is not bool
+    if kind in (bool, str) and isinstance(value, kind):
+        return value
+    if kind is int and is_number and issubclass(type(value), numbers.Integral):
+        return int(value)
+    # Not math.isfinite, which chokes on whole numbers too large for a float.
+    if kind is float and is_number and abs(value) <= sys.float_info.max:
+        return float(value)
+    if kind is tuple and isinstance(value, list | tuple) and value and default:
+        return tuple(coerce(name, entry, default[0]) for entry in value)
+    allowed = _WORDS.get(kind, "a number, text, True or False, or a non-empty tuple of such")
     raise OutsideDomain(f"`{name}` is {value!r}; it must be {allowed}, like its default {default!r}.")
 
 
-def observables(
-    coords: Mapping[str, Any] | None = None, **variables: float | tuple[Any, ...] | Any
-) -> xr.Dataset:
+def observables(coords: Mapping[str, Any] | None = None, **variables: float | tuple[Any, ...] | Any) -> xr.Dataset:
     """A labelled data set of observables, in float64 NumPy whatever the arrays were.
 
     Parameters
@@ -232,7 +237,9 @@ def _refuse_parameters(cls: type[Claim]) -> None:
     taken = {*dir(Claim), *inspect.get_annotations(Claim)}
     for name, default in cls.parameters.items():
         if name in taken:
-            raise OutsideDomain(f"The claim {cls.__name__} has a parameter `{name}`, a word every claim uses; rename it.")
+            raise OutsideDomain(
+                f"The claim {cls.__name__} has a parameter `{name}`, a word every claim uses; rename it."
+            )
         coerce(name, default, default)
     pushed = () if cls.limit is None else [(cls.limit[0], value) for value in cls.limit[1]]
     for name, value in (*cls.full.items(), *pushed):

@@ -41,7 +41,7 @@ class Paper:
     @property
     def citation(self) -> str:
         """The paper in one line: authors, year, title, venue and link."""
-        venue = self.fields.get("journal") or self.fields.get("booktitle") or ""
+        venue = next((self.fields[name] for name in ("journal", "booktitle", "note") if name in self.fields), "")
         volume, pages = self.fields.get("volume", ""), self.fields.get("pages", "").replace("--", "-")
         place = ", ".join(filter(None, (f"{venue} {volume}".strip(), pages)))
         head = f"{_authors(self.fields['author'])} ({self.fields['year']})"

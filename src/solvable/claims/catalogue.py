@@ -7,6 +7,7 @@ import importlib
 import inspect
 import io
 import pkgutil
+import textwrap
 import tokenize
 from collections.abc import Iterable, Iterator
 from types import ModuleType
@@ -95,7 +96,7 @@ def comments(claim: type[Claim]) -> dict[str, str]:
     ----------
     None.
     """
-    source = inspect.cleandoc("\n" + inspect.getsource(claim))
+    source = textwrap.dedent(inspect.getsource(claim))
     notes = {}
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         name = token.line.partition(":")[0].strip()

@@ -130,9 +130,7 @@ def _metric(name: str, variables: tuple[str, ...], distance: Callable, over: Ove
     return Metric(f"{name}({arguments})", variables, distance, over)
 
 
-def _pair(
-    prediction: xr.Dataset, measurement: xr.Dataset, variable: str, over: Over
-) -> tuple[np.ndarray, np.ndarray]:
+def _pair(prediction: xr.Dataset, measurement: xr.Dataset, variable: str, over: Over) -> tuple[np.ndarray, np.ndarray]:
     """Both as arrays that broadcast: the measurement's own seeds first, the other dims as the prediction has them."""
     for side, dataset in (("prediction", prediction), ("measurement", measurement)):
         if variable not in dataset:

@@ -1,0 +1,11 @@
+from .alignment import cosine_to as cosine_to
+from .alignment import measure_alignment as measure_alignment
+from .alignment import top_singular_values as top_singular_values
+from .effective_width import active_units as active_units
+from .effective_width import count_rays as count_rays
+from .effective_width import effective_rank as effective_rank
+from .effective_width import stable_rank as stable_rank
+from .plateaus import Drop as Drop
+from .plateaus import Plateau as Plateau
+from .plateaus import Stages as Stages
+from .plateaus import find_stages as find_stages

@@ -1,14 +1,17 @@
 """Plateaus and abrupt drops of a recorded loss curve."""
 
+from bisect import bisect
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from scipy.signal import savgol_filter
 
 from solvable.errors import OutsideDomain, check_count
+
+Curve = Float[np.ndarray, " records"]
+Steps = Float[np.ndarray, " steps"]
 
 
 @dataclass(frozen=True)
@@ -142,13 +145,122 @@ def find_stages(
     """
     times, loss = _check_curve(times, loss)
     _check_options(times.size, min_drop, contrast, smoothing)
-    smooth = savgol_filter(loss, smoothing, polyorder=1) if smoothing > 1 else loss
-    lowest = np.minimum.accumulate(smooth)
+    lowest = np.minimum.accumulate(_smooth(loss, smoothing) if smoothing > 1 else loss)
     num_steps = int((lowest[0] - lowest[-1]) / (min_drop * loss[0])) if loss[0] > 0 else 0
     if num_steps == 0:
-        return Stages((_join_plateau(times[0], times[-1], *_find_flattest(times, lowest, times[0], times[-1])),), ())
+        return _build_stages(times, lowest, [_find_flattest(times, lowest, times[0], times[-1])], True, True)
     edges = _pass_levels(times, lowest, np.linspace(lowest[0], lowest[-1], num_steps + 1))
     edges[0] = times[0]
-    quick, slow = _find_turns(np.diff(edges), contrast)
-    return _build_stages(times, lowest, [_find_flattest(times, lowest, edges[j], edges[j + 1]) for j in slow],
-                         opens_flat=bool(slow) and slow[0] < quick[0], closes_flat=bool(slow) and slow[-1] > quick[-1])
+    slow, quick = _find_turns(np.diff(edges), contrast)
+    flattest = [_find_flattest(times, lowest, *_widen(j, quick, edges)) for j in slow]
+    opens_flat, closes_flat = bool(slow) and slow[0] < quick[0], bool(slow) and slow[-1] > quick[-1]
+    return _build_stages(times, lowest, flattest, opens_flat, closes_flat)
+
+
+def _smooth(loss: Curve, width: int) -> Curve:
+    """Moving average, continued at both ends by the straight line through the last ``width`` records."""
+    from scipy.signal import savgol_filter  # here because it takes a second to import and is seldom needed
+
+    return np.asarray(savgol_filter(loss, width, polyorder=1))
+
+
+def _pass_levels(times: Curve, lowest: Curve, levels: Steps) -> Steps:
+    """Times at which the falling curve passes the levels; where it rests on one, the time it leaves."""
+    return np.interp(-levels, -lowest, times)
+
+
+def _find_turns(durations: Steps, contrast: float) -> tuple[list[int], list[int]]:
+    """Slowest step of each plateau and quickest of each drop.
+
+    Walks along the steps and turns only where their speed has changed by the factor ``contrast`` since the last
+    extreme, so that plateaus and drops alternate and lesser changes of speed are neither.
+    """
+    slow: list[int] = []
+    quick: list[int] = []
+    slowest = quickest = 0
+    falling: bool | None = None
+    for j, duration in enumerate(durations):
+        slowest = j if duration > durations[slowest] else slowest
+        quickest = j if duration < durations[quickest] else quickest
+        if falling is not True and duration < contrast * durations[slowest]:
+            slow.append(slowest)
+            falling, quickest = True, j
+        elif falling is not False and contrast * duration > durations[quickest]:
+            quick.append(quickest)
+            falling, slowest = False, j
+    if falling is False:
+        slow.append(slowest)
+    else:
+        quick.append(quickest)
+    return slow, quick
+
+
+def _widen(step: int, quick: list[int], edges: Steps) -> tuple[float, float]:
+    """Start and end of a slow step with its neighbours, since its flattest record may lie just over an edge."""
+    walls = [-1, *quick, edges.size - 1]
+    k = bisect(walls, step)
+    return edges[max(step - 1, walls[k - 1] + 1)], edges[min(step + 2, walls[k])]
+
+
+def _find_flattest(times: Curve, lowest: Curve, start: float, end: float) -> tuple[float, float]:
+    """Time and level of the flattest record interval between two times, the middle one of equals."""
+    first = np.searchsorted(times, start, side="right") - 1
+    last = max(np.searchsorted(times, end, side="left"), first + 1)
+    slopes = np.diff(lowest[first : last + 1]) / np.diff(times[first : last + 1])
+    candidates = np.flatnonzero(slopes == slopes.max())
+    i = first + candidates[candidates.size // 2]
+    time = (max(times[i], start) + min(times[i + 1], end)) / 2
+    return float(time), float(np.interp(time, times, lowest))
+
+
+def _build_stages(
+    times: Curve, lowest: Curve, flattest: list[tuple[float, float]], opens_flat: bool, closes_flat: bool
+) -> Stages:
+    """Drops between successive levels, and plateaus between successive drops."""
+    levels = [level for _, level in flattest]
+    levels = levels if opens_flat else [float(lowest[0]), *levels]
+    levels = levels if closes_flat else [*levels, float(lowest[-1])]
+    drops = tuple(_measure_drop(times, lowest, above, below) for above, below in pairwise(levels))
+    borders = [float(times[0]), *(time for drop in drops for time in (drop.start, drop.end)), float(times[-1])]
+    gaps = list(zip(borders[::2], borders[1::2], strict=True))[not opens_flat : len(drops) + closes_flat]
+    plateaus = zip(gaps, flattest, strict=True)
+    return Stages(tuple(Plateau(start, end, level, time) for (start, end), (time, level) in plateaus), drops)
+
+
+def _measure_drop(times: Curve, lowest: Curve, above: float, below: float) -> Drop:
+    """The drop between two levels of the falling curve."""
+    start, time, end = _pass_levels(times, lowest, above - np.array([0.1, 0.5, 0.9]) * (above - below))
+    return Drop(float(start), float(end), float(time), above, below)
+
+
+def _check_curve(times: ArrayLike, loss: ArrayLike) -> tuple[Curve, Curve]:
+    """The curve as two float64 arrays, or OutsideDomain."""
+    times, loss = np.asarray(times, dtype=np.float64), np.asarray(loss, dtype=np.float64)
+    if times.ndim != 1 or times.shape != loss.shape:
+        raise OutsideDomain(
+            f"`times` has shape {times.shape} and `loss` {loss.shape}; both must be (records,); pass one curve."
+        )
+    if times.size < 5:
+        raise OutsideDomain(f"`loss` has {times.size} records; stages need at least 5; record more often.")
+    if (wrong := np.flatnonzero(~np.isfinite(times + loss))).size:
+        i = wrong[0]
+        raise OutsideDomain(f"`loss` is {loss[i]} at time {times[i]}; both must be finite; cut the curve before it.")
+    if (wrong := np.flatnonzero(np.diff(times) <= 0)).size:
+        i = wrong[0]
+        raise OutsideDomain(
+            f"`times` goes from {times[i]} to {times[i + 1]}; it must increase; sort the records, drop repeated ones."
+        )
+    if (loss < 0).any():
+        raise OutsideDomain(f"`loss` falls to {loss.min()}; it must not be negative; subtract its lower bound first.")
+    return times, loss
+
+
+def _check_options(num_records: int, min_drop: float, contrast: float, smoothing: int) -> None:
+    """Raise OutsideDomain unless the options of find_stages have a meaning."""
+    if not 1e-5 <= min_drop < 1:
+        raise OutsideDomain(f"`min_drop` is {min_drop}; it must be a share of the initial loss in [1e-5, 1).")
+    if not 0 < contrast < 1:
+        raise OutsideDomain(f"`contrast` is {contrast}; it must lie between 0 and 1; 0.5 is usual.")
+    check_count("smoothing", smoothing, at_least=0)
+    if smoothing > num_records:
+        raise OutsideDomain(f"`smoothing` is {smoothing}; it must not exceed the {num_records} records; use far fewer.")

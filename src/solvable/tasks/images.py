@@ -48,7 +48,7 @@ class LabelledData:
         if len(inputs) != len(labels):
             raise OutsideDomain(f"{self.name} has {len(inputs)} inputs and {len(labels)} labels; give one for each.")
         present = np.unique(labels).tolist()
-        if self.classes and sorted(self.classes) != present:
+        if self.classes and sorted(self.classes, key=str) != sorted(present, key=str):
             raise OutsideDomain(f"`classes` is {self.classes}; it must list once each of {_listed(present)}.")
         object.__setattr__(self, "inputs", inputs)
         object.__setattr__(self, "labels", labels)
@@ -155,9 +155,7 @@ def load_digits() -> LabelledData:
     LabelledData
         ``inputs`` (5000, 784), 28 x 28 pixels row by row, grey values from 0 to 1; ``labels`` 0 to 9, sorted.
 
-    Raises
-    ------
-    Nothing.
+    Raises nothing.
 
     References
     ----------
@@ -180,9 +178,9 @@ def _check_inputs(inputs: Any, what: str) -> np.ndarray:
             "flatten images with `reshape(len(images), -1)`."
         )
     inputs = _to_float64(inputs)
-    bad = np.argwhere(~np.isfinite(inputs))
-    if len(bad):
-        row, column = bad[0]
+    finite = np.isfinite(inputs)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
         raise OutsideDomain(
             f"{what} holds {inputs[row, column]} in row {row}, column {column} (counted from 0); "
             "every entry must be finite: drop or fill that row."
@@ -205,12 +203,12 @@ def _check_labels(labels: Any, what: str) -> np.ndarray:
             f"{what} holds {labels[~whole][0]} in row {np.argmin(whole)} (counted from 0); "
             "it must hold classes: whole numbers below 2**53 in size, or words."
         )
-    return labels.astype(np.int64)
+    return labels.astype(np.int64, copy=False)
 
 
 def _to_float64(values: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", over="ignore"):  # what does not fit becomes inf or nan, which is refused next
-        return values.astype(np.float64)
+        return values.astype(np.float64, copy=False)
 
 
 def _indicate(labels: np.ndarray, classes: Sequence[Any]) -> np.ndarray:

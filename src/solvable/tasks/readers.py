@@ -128,9 +128,8 @@ def _say(error: Exception) -> str:
 
 def _read_npz(path: Path) -> Arrays:
     # A damaged archive fails in a dozen ways (zipfile, zlib, struct, tokenize, ...): whichever it is, it is the file.
-    if os.access(path, os.R_OK) and not zipfile.is_zipfile(path):
-        raise OutsideDomain(f"`{path}` is not a complete .npz archive; write it with `numpy.savez`.")
     try:
+        zipfile.ZipFile(path).close()  # first, because `load` takes what is no archive for a pickle and says so
         with np.load(path, allow_pickle=False) as archive:
             inputs, labels = (_find_name(names, archive.files) for names in (INPUT_NAMES, LABEL_NAMES))
             if inputs and labels:

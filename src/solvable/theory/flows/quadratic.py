@@ -1,9 +1,9 @@
-"""Early flow of units quadratic in their weights (f = sum_i v_i u_i^T Z(x) u_i): each blows up at a time of its own.
+"""Early flow of units quadratic in their weights, or of a higher power: each blows up at a time of its own.
 
-Near zero weights the gradient flow of the half loss is v' = u.S u, u' = 2 v S u with S = E[y Z(x)], for every unit by
-itself. With a_k = r_k.u(0)/sqrt2 in the eigenbasis of S and x the common logarithmic growth, a_k(t) = a_k e^{s_k x},
-this is x' = 2 v and v^2 = g(x) = v(0)^2 + sum_k a_k^2 (e^{2 s_k x} - 1): a ball rolling from x = 0 on a concave hill
--g, which turns back where g = 0, and whose arrival at infinity is the blow-up.
+In f = sum_i v_i u_i^T Z(x) u_i near zero weights, the gradient flow of the half loss is v' = u.S u, u' = 2 v S u with
+S = E[y Z(x)], for every unit by itself. With a_k = r_k.u(0)/sqrt2 in the eigenbasis of S, and x the growth exponent
+common to its modes, a_k(t) = a_k e^{s_k x}, this is x' = 2 v and v^2 = g(x) = v(0)^2 + sum_k a_k^2 (e^{2 s_k x} - 1):
+a ball on a concave hill -g, thrown from x = 0, that turns back where g = 0 and blows up when it is infinitely far.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from solvable.errors import OutsideDomain, is_concrete
+from solvable.errors import OutsideDomain, check_count, is_concrete
 from solvable.numerics import softplus_rule
 
 _BISECTIONS = 64
@@ -38,7 +38,9 @@ class BlowUp(eqx.Module):
     direction: Float[Array, "width input_dim"]
 
 
-def conserved_quantity(first: Float[Array, "width input_dim"], second: Float[Array, " width"]) -> Float[Array, " width"]:
+def conserved_quantity(
+    first: Float[Array, "width input_dim"], second: Float[Array, " width"]
+) -> Float[Array, " width"]:
     """v_i^2 - |u_i|^2 / 2 of each unit: constant along the gradient flow, early and late.
 
     Parameters
@@ -93,11 +95,12 @@ def blow_up_time(
 
     Notes
     -----
-    Exact for the early flow, which is the network's while f is much smaller than y. A unit never blows up if it starts
-    at rest (v = 0, u.S u = 0), if S u = 0, or if S has one sign, v the other, and v^2 >= \|u\|^2/2. The paper takes v to
-    keep its sign and S to have both signs; neither is assumed here. Accurate to 1e-12 relative in float64 on random
-    units (1e-5 in float32); a unit that stops at a saddle on its way (g just touching 0) is as ill-conditioned as its
-    time is long. Eigenvalues and components of u within rounding of 0 count as 0.
+    Exact for the early flow, which is the network's while f is much smaller than y. The paper takes v to keep its sign
+    and S to have eigenvalues of both signs; neither is assumed here. A unit never blows up if it starts at rest
+    (v = 0, u.S u = 0), if S u = 0, or if S has one sign, v the other, and v^2 >= |u|^2/2.
+    Relative error 1e-12 in float64 and 1e-4 in float32 (worst of 1000 random units); a unit that passes close to a
+    saddle on its way (g almost touching 0) is as ill-conditioned as its time is long. Eigenvalues of S and components
+    of u within rounding of 0 count as 0.
 
     References
     ----------
@@ -126,18 +129,94 @@ def growth_order(blow_up: BlowUp) -> Int[Array, " width"]:
     return jnp.argsort(blow_up.time)
 
 
+def blow_up_time_power(initial: Float[Array, " width"], power: int) -> Float[Array, " width"]:
+    """Blow-up time of each unit of v' = v^p: |v(0)|^(1 - p) / (p - 1), or inf.
+
+    Parameters
+    ----------
+    initial
+        v_i(0), any scale and sign.
+    power
+        p, a whole number of at least 2.
+
+    Returns
+    -------
+    Array
+        Time per unit; inf for v(0) = 0, and for v(0) < 0 where p is even (v then decays to 0).
+
+    Raises
+    ------
+    OutsideDomain
+        A power that is not a whole number of at least 2.
+
+    References
+    ----------
+    zhang2026, Eq. 15 [p = 2] and Section 5.2, last paragraph [p > 2].
+    """
+    push = _outward(initial, power)
+    return jnp.where(push > 0, _or_one(push) ** (1 - power) / (power - 1), jnp.inf)
+
+
+def amplification_at_blow_up(initial: Float[Array, " width"], power: int) -> Float[Array, " width"]:
+    r"""Where the other units of v' = v^p are when the first one (j) blows up.
+
+    .. math:: v_i = v_i(0)\,\big[1 - (v_i(0)/v_j(0))^{p-1}\big]^{-1/(p-1)}
+
+    Parameters
+    ----------
+    initial
+        v_i(0), any scale and sign.
+    power
+        p, a whole number of at least 2.
+
+    Returns
+    -------
+    Array
+        v_i at that time, same scale as ``initial``; infinite for unit j itself and those tied with it.
+        NaN under ``jit`` if no unit blows up.
+
+    Raises
+    ------
+    OutsideDomain
+        A power that is not a whole number of at least 2, or units of which none blows up.
+
+    Notes
+    -----
+    All v_i(t) scale with the start, so the rest is O(eps) when unit j is O(1), for any p. At a given ratio of starts it
+    has moved less the higher the power: the conjecture that p > 2 separates units even more, made exact.
+
+    References
+    ----------
+    zhang2026, Eq. 16 [p = 2, v_j(t) = infinity] and Section 5.2, last paragraph [p > 2].
+    """
+    push = _outward(initial, power)
+    first = jnp.argmax(push)
+    if is_concrete(push) and not push[first] > 0:
+        raise OutsideDomain(
+            f"no unit of `initial` blows up under v' = v^{power}: the largest is {jnp.max(initial)}; "
+            "give at least one unit a positive start."
+        )
+    ratio = initial / jnp.where(push[first] > 0, initial[first], jnp.nan)
+    return initial * (1 - ratio ** (power - 1)) ** (-1 / (power - 1))
+
+
+def _outward(initial: Array, power: int) -> Array:
+    """v(0) counted along the direction in which v^p pushes outwards."""
+    check_count("power", power, at_least=2)
+    return jnp.abs(initial) if power % 2 else initial
+
+
 @jax.jit
 def _blow_up(first: Array, second: Array, correlation: Array) -> BlowUp:
     input_dim, dtype = first.shape[1], first.dtype
     eps = jnp.finfo(dtype).eps
     eigenvalues, vectors = jnp.linalg.eigh(correlation)
-    rate = jnp.max(jnp.abs(eigenvalues))
-    rates = eigenvalues / jnp.where(rate > 0, rate, 1)
+    rate = _or_one(jnp.max(jnp.abs(eigenvalues)))
+    rates = eigenvalues / rate
     rates = jnp.where(jnp.abs(rates) > input_dim * eps, rates, 0)
 
     coordinates = first @ vectors
-    scale = jnp.maximum(jnp.abs(second), jnp.max(jnp.abs(coordinates), axis=1))
-    scale = jnp.where(scale > 0, scale, 1)
+    scale = _or_one(jnp.maximum(jnp.abs(second), jnp.max(jnp.abs(coordinates), axis=1)))
     coordinates = coordinates / scale[:, None]
     coordinates = jnp.where(jnp.abs(coordinates) > input_dim**0.5 * eps, coordinates, 0)
 
@@ -147,9 +226,13 @@ def _blow_up(first: Array, second: Array, correlation: Array) -> BlowUp:
         batch_size=_UNITS_AT_ONCE,
     )
     growing = jnp.where(grows, coordinates, 0)
-    norm = jnp.linalg.norm(growing, axis=1)
-    direction = (growing / jnp.where(norm > 0, norm, 1)[:, None]) @ vectors.T
-    return BlowUp(time / (scale * jnp.where(rate > 0, rate, 1)), sign, direction)
+    direction = (growing / _or_one(jnp.linalg.norm(growing, axis=1))[:, None]) @ vectors.T
+    return BlowUp(time / (scale * rate), sign, direction)
+
+
+def _or_one(value: Array) -> Array:
+    """The value where it is positive, else 1: a divisor that is safe in branches whose result is not used."""
+    return jnp.where(value > 0, value, 1)
 
 
 def _scaled_blow_up(power: Array, velocity: Array, eigenvalues: Array) -> tuple[Array, Array, Array]:
@@ -162,8 +245,13 @@ def _scaled_blow_up(power: Array, velocity: Array, eigenvalues: Array) -> tuple[
     at_pivot = power * jnp.exp(2 * rates * pivot)
     floor = jnp.where(turns, 0, start + power @ jnp.expm1(2 * rates * pivot))
     outward = jnp.where(turns, -rates, rates)
-    from_start_to_pivot = _time_to_infinity(floor, at_pivot, -rates) - _time_to_infinity(start, power, -rates)
-    time = jnp.where(pivot > 0, from_start_to_pivot, 0) + _time_to_infinity(floor, at_pivot, outward)
+    # Start to pivot is what the way back to minus infinity takes from the pivot but not from the start.
+    onward, back, back_from_start = jax.vmap(_time_to_infinity)(
+        jnp.stack([floor, floor, start]),
+        jnp.stack([at_pivot, at_pivot, power]),
+        jnp.stack([outward, -rates, -rates]),
+    )
+    time = onward + jnp.where(pivot > 0, back - back_from_start, 0)
 
     growth = jnp.max(outward)
     happens = (growth > 0) & (turns | (floor > 0))
@@ -182,14 +270,14 @@ def _find_pivot(start: Array, power: Array, rates: Array) -> tuple[Array, Array]
     pull, push = jnp.sum(jnp.where(falls, -rates * power, 0)), jnp.sum(jnp.where(rises, rates * power, 0))
     slowest = lambda mask: jnp.min(jnp.where(mask, jnp.abs(rates), 2))  # noqa: E731
     # The log of the ratio of both parts of g' falls at least at this speed.
-    latest = jnp.log(jnp.where(push > 0, pull / jnp.where(push > 0, push, 1), 1))
+    latest = jnp.log(jnp.where(push > 0, pull / _or_one(push), 1))
     latest = jnp.maximum(latest, 0) / (2 * (slowest(rises) + slowest(falls)))
     minimum = _bisect(lambda x: (rates * power) @ jnp.exp(2 * rates * x) < 0, latest)
 
     # All rates of one sign: g falls for ever, to v0^2 - |a|^2 over the moving modes.
     total = jnp.sum(jnp.where(falls, power, 0))
     sinks = ~jnp.any(rises) & (start < total)
-    deepest = -jnp.log1p(-jnp.where(sinks, start / jnp.where(sinks, total, 1), 0)) / (2 * slowest(falls))
+    deepest = -jnp.log1p(-jnp.where(sinks, start / _or_one(total), 0)) / (2 * slowest(falls))
     excess = lambda x: start + power @ jnp.expm1(2 * rates * x)  # noqa: E731
     turns = sinks | (excess(minimum) < 0)
     root = _bisect(lambda x: excess(x) > 0, jnp.where(sinks, deepest, minimum))
@@ -211,7 +299,7 @@ def _bisect(is_below: Callable[[Array], Array], high: Array) -> Array:
 def _time_to_infinity(floor: Array, power: Array, rates: Array) -> Array:
     """(1/2) int_0^inf dx / sqrt(floor + sum_k power_k (e^{2 rates_k x} - 1)); meaningless if no rate is positive."""
     growth = jnp.max(rates)
-    safe = jnp.where(growth > 0, growth, 1)
+    safe = _or_one(growth)
     leading = jnp.where(growth > 0, power[jnp.argmax(rates)], 1)
     # The integrand is rough up to x of order 1 / max|rate| and starts to decay where the leading mode takes over.
     low = -60 - jnp.log(jnp.maximum(jnp.max(jnp.abs(rates)) / safe, 1))

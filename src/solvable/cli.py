@@ -1,0 +1,246 @@
+"""The command line, thin: it reads what was typed, asks the library, prints. Heavy imports wait inside the commands."""
+
+import ast
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from solvable import __version__
+from solvable.errors import OutsideDomain
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from solvable.claims import Claim, Verdict
+
+app = typer.Typer(
+    name="solvable",
+    help="Solvable models of deep learning: every theory beside a measurement of the same thing.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
+
+# from solvable.cli_forecast import forecast; app.command()(forecast)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one sentence on standard error and exit status 2."""
+    try:
+        app(prog_name="solvable")
+    except OutsideDomain as mistake:
+        _exit(2, str(mistake))
+    except KeyboardInterrupt:
+        _exit(130, "interrupted.")
+    except SystemExit as stop:
+        # Typer turns an interrupt inside a command into a silent exit.
+        _exit(stop.code, "interrupted." if stop.code == 130 else "")
+
+
+def _exit(code: int | str | None, sentence: str) -> None:
+    if sentence:
+        print(f"solvable: {sentence}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has left (`| head`): nothing to say, and nothing for the interpreter's own flush to trip over.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"solvable {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("list")
+def list_claims(
+    area: Annotated[str | None, typer.Argument(help="Only this area, such as flows.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the catalogue: every claim, what it says and where it is printed."""
+    from solvable.claims.catalogue import all_claims, describe
+
+    rows = [describe(claim) for claim in all_claims()]
+    areas = sorted({row["area"] for row in rows})
+    if area is not None and area not in areas:
+        raise OutsideDomain(f"There is no area `{area}`; the areas are: {', '.join(areas)}.")
+    rows = [row for row in rows if area in (None, row["area"])]
+    if as_json:
+        print(json.dumps({"claims": rows}, allow_nan=False))
+        return
+    from solvable.report.tables import claim_table
+
+    _print_table(claim_table(rows))
+
+
+@app.command()
+def check(
+    keys: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY", help="paper, paper/Claim or Claim; all claims without one."),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Run at the claims' full size.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter; may be repeated.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep data, figure and verdict there.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds already.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run claims and judge them. Exit status: 0 all as expected, 1 some not, 2 a mistake in what was typed."""
+    overrides = dict(_parse_setting(setting) for setting in settings or ())
+    from solvable.claims.catalogue import all_claims
+    from solvable.claims.runner import check_many
+
+    with _progress() as report:
+        evidence = check_many(
+            keys or all_claims(),
+            effort="full" if full else "quick",
+            seed=seed,
+            overrides=overrides,
+            out=out,
+            overwrite=overwrite,
+            report=report,
+        )
+    rows = [produced.verdict.to_row() for produced in evidence]
+    ok = all(produced.verdict.as_expected for produced in evidence)
+    if as_json:
+        print(json.dumps({"ok": ok, "claims": rows}, allow_nan=False))
+    else:
+        from solvable.report.tables import verdict_table
+
+        _print_table(verdict_table(rows))
+    raise typer.Exit(0 if ok else 1)
+
+
+@app.command()
+def show(
+    key: Annotated[str, typer.Argument(help="paper, paper/Claim or Claim.")],
+    figure: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Run the claim and save its figure (.png, .pdf or .svg).")
+    ] = None,
+) -> None:
+    """Show what a claim says, where it is printed, and its parameters."""
+    from solvable.claims.catalogue import find
+
+    claims = find(key)
+    if figure is not None:
+        _check_figure(figure, key, len(claims))
+    print("\n\n".join(_describe(claim) for claim in claims))
+    if figure is not None:
+        from solvable.claims.runner import check as run
+        from solvable.report.figures import figure_of
+
+        with _progress() as report:
+            report(claims[0], None)
+            evidence = run(claims[0])
+            report(claims[0], evidence.verdict)
+        partial = figure.with_name(f".{figure.name}.partial")
+        try:
+            figure_of(evidence).savefig(partial, format=figure.suffix[1:], dpi=150)
+            partial.replace(figure)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+@app.command()
+def cite(key: Annotated[str, typer.Argument(help="paper, paper/Claim or Claim.")]) -> None:
+    """Show what to cite, as text and BibTeX, and the claims that rest on it."""
+    from solvable.claims.bibliography import cite as look_up
+
+    print(look_up(key))
+
+
+def _parse_setting(setting: str) -> tuple[str, Any]:
+    name, equals, text = setting.partition("=")
+    if not (equals and name.isidentifier() and text):
+        raise OutsideDomain(f"`--set {setting}` sets nothing; write --set NAME=VALUE, such as --set width=100.")
+    try:
+        return name, ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return name, text  # a bare word; the claim knows whether a word belongs here
+
+
+def _describe(claim: "type[Claim]") -> str:
+    from solvable.claims.bibliography import cite as look_up
+    from solvable.claims.catalogue import comments
+
+    notes = comments(claim)
+    effort = [f"--full: {', '.join(f'{name}={value!r}' for name, value in claim.full.items())}"] if claim.full else []
+    lines = [
+        f"{claim.key} ({claim.area})",
+        f"  {claim.says}",
+        f"  {claim.source.where}, {claim.source.kind}: {look_up(claim.key).paper.citation}",
+        f"  expected: {claim.expected}{claim.reason and f', because {claim.reason}'}",
+        f"  {claim.metric.name} <= {claim.tolerance:g}",
+        "  parameters:",
+        *(
+            f"    {name} = {value!r}{f'  # {notes[name]}' if name in notes else ''}"
+            for name, value in claim.parameters.items()
+        ),
+        *(f"  {line}" for line in effort),
+        f"  solvable check {claim.key} --out DIR keeps DIR/{claim.area}/{claim.key}/figure.png",
+    ]
+    return "\n".join(lines)
+
+
+def _check_figure(figure: Path, key: str, count: int) -> None:
+    if count > 1:
+        raise OutsideDomain(f"`{key}` names {count} claims and --figure {figure} is one; name one claim, or use --out.")
+    if figure.suffix not in (".png", ".pdf", ".svg"):
+        raise OutsideDomain(f"`--figure {figure}` ends in '{figure.suffix}'; it must end in .png, .pdf or .svg.")
+    if figure.is_dir() or not os.access(figure.parent, os.W_OK):
+        raise OutsideDomain(f"`--figure {figure}` cannot be written; name a file in a directory that exists.")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[["type[Claim]", "Verdict | None"], None]]:
+    """Reports on standard error, a live line on a terminal; whatever else prints is sent there too."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    with redirect_stdout(sys.stderr):
+        if not console.is_terminal:
+            yield lambda claim, verdict: verdict and print(_line(verdict), file=sys.stderr, flush=True)
+            return
+        with console.status("starting") as status:
+
+            def report(claim: "type[Claim]", verdict: "Verdict | None") -> None:
+                status.update(claim.key)
+                if verdict:
+                    console.print(_line(verdict), markup=False)
+
+            yield report
+
+
+def _line(verdict: "Verdict") -> str:
+    outcome = verdict.reason.partition("\n")[0] or f"error {verdict.error:.3g}, tolerance {verdict.tolerance:g}"
+    return f"{verdict.paper}/{verdict.claim} {verdict.verdict}: {outcome} ({verdict.seconds:.1f} s)"
+
+
+def _print_table(table: "Table") -> None:
+    from rich.console import Console
+
+    # Where nobody's terminal sets the width, keep each claim on one line.
+    console = Console()
+    (console if console.is_terminal else Console(width=160)).print(table)

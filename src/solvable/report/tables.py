@@ -1,0 +1,73 @@
+"""Tables for the terminal, from the same rows that ``--json`` prints."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+
+def verdict_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """One line a claim: error, tolerance, verdict, seconds; what came out against expectation stands out.
+
+    Parameters
+    ----------
+    rows
+        What ``solvable check --json`` lists under ``claims``.
+
+    Raises
+    ------
+    KeyError
+        A row that is not a verdict.
+
+    References
+    ----------
+    None.
+    """
+    table = Table(box=SIMPLE_HEAD, show_edge=False)
+    table.add_column("claim", overflow="fold")
+    for name in ("error", "tolerance"):
+        table.add_column(name, justify="right")
+    table.add_column("verdict", overflow="fold")
+    table.add_column("seconds", justify="right")
+    for row in rows:
+        error = "none" if row["error"] is None else f"{row['error']:.3g}"
+        key = f"{row['paper']}/{row['claim']}"
+        table.add_row(key, error, f"{row['tolerance']:g}", _outcome(row), f"{row['seconds']:.1f}")
+    return table
+
+
+def claim_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """One line a claim: where it is printed, what it says, and whether it is expected to hold.
+
+    Parameters
+    ----------
+    rows
+        What ``solvable list --json`` lists under ``claims``.
+
+    Raises
+    ------
+    KeyError
+        A row that is not a claim's.
+
+    References
+    ----------
+    None.
+    """
+    table = Table(box=SIMPLE_HEAD, show_edge=False)
+    for name in ("area", "claim", "source", "expected", "says"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(
+            *map(Text, (row["area"], f"{row['paper']}/{row['claim']}", row["source"], row["expected"], row["says"]))
+        )
+    return table
+
+
+def _outcome(row: Mapping[str, Any]) -> Text:
+    expected = row["verdict"] == row["expected"] and not row["reason"]
+    words = f"{row['verdict']}{', as expected' if expected and row['verdict'] == 'fails' else ''}"
+    if row["reason"]:
+        words += f": {row['reason'].splitlines()[0]}"
+    return Text(words, style="green" if expected else "bold red")

@@ -1,0 +1,1 @@
+"""Claims whose truth is known, for testing the machinery."""

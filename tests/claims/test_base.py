@@ -1,5 +1,4 @@
 import json
-import sys
 from fractions import Fraction
 
 import jax.numpy as jnp
@@ -141,9 +140,3 @@ def test_observables_are_float64_numpy_with_labels():
     assert data["mode"].values.tolist() == ["first", "second"]
     with pytest.raises(ValueError, match="dim"):
         observables(strength=(("mode", "time"), jnp.ones(3)))
-
-
-def test_module_of_the_toys_is_not_left_in_the_catalogue():
-    from solvable.claims import all_claims
-
-    assert all(claim.area != "toys" for claim in all_claims()), sys.path

@@ -13,6 +13,10 @@ def test_claims_are_found_in_order(toys):
     assert [claim.area for claim in all_claims()] == sorted(claim.area for claim in all_claims())
 
 
+def test_the_toys_are_no_part_of_the_catalogue():
+    assert all(claim.area != "toys" for claim in all_claims())
+
+
 def test_keys_name_one_claim_or_all_of_a_paper(toys):
     assert find("toy2020/Decay") == find("Decay") == (toys.Decay,)
     assert find("toy2020") == (toys.Decay, toys.DecayAsPrinted, toys.Order, toys.Explodes)
@@ -38,6 +42,7 @@ def test_a_name_that_two_papers_use_is_refused(toys, monkeypatch):
 
         source = toys.Source("other2021", "Eq. 1", "law")
 
+    assert Decay.of({"rates": [1.0]}).rates == (1.0,)
     monkeypatch.setattr("solvable.claims.catalogue.all_claims", lambda: (toys.Decay, Decay))
     with pytest.raises(OutsideDomain, match="toy2020/Decay, other2021/Decay"):
         find("Decay")

@@ -11,7 +11,6 @@ from solvable.errors import OutsideDomain
 from solvable.instruments import active_units, count_rays, effective_rank, stable_rank
 
 DTYPES = pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
-angles = st.lists(st.integers(0, 11), min_size=1, max_size=6, unique=True)
 
 
 def make_orthogonal(seed, size):
@@ -48,16 +47,17 @@ def test_stable_rank_lies_between_one_and_the_rank(dtype):
 @DTYPES
 def test_zero_weights_use_nothing(dtype):
     first, second = jnp.zeros((5, 3), dtype), jnp.zeros((2, 5), dtype)
-    assert effective_rank(first) == stable_rank(first) == active_units(first, second) == count_rays(first, second) == 0
+    measured = [effective_rank(first), stable_rank(first), active_units(first, second), count_rays(first, second)]
+    assert [float(value) for value in measured] == [0, 0, 0, 0]
 
 
-@given(directions=angles, per_ray=st.integers(1, 5), seed=st.integers(0, 100), rotation=st.floats(0, 6.3))
+@given(order=st.permutations(range(12)), rays=st.sampled_from([1, 2, 3, 4, 6]), rotation=st.floats(0, 6.3))
 @settings(max_examples=30, deadline=None)
-def test_rays_and_active_units_of_known_weights(directions, per_ray, seed, rotation):
-    first, second = make_ray_weights(directions, per_ray, seed)
+def test_rays_and_active_units_of_known_weights(order, rays, rotation):
+    first, second = make_ray_weights(order[:rays], 12 // rays, seed=order[0])
     turn = jnp.array([[jnp.cos(rotation), -jnp.sin(rotation)], [jnp.sin(rotation), jnp.cos(rotation)]])
-    assert active_units(first, second) == per_ray * len(directions)
-    assert count_rays(first, second) == count_rays(1e-3 * first @ turn, second) == len(directions)
+    assert active_units(first, second) == 12
+    assert count_rays(first, second) == count_rays(1e-3 * first @ turn, second) == rays
 
 
 def test_opposite_units_are_two_rays_but_one_rank():

@@ -58,6 +58,7 @@ def test_single_numbers_words_and_long_curves_can_be_drawn():
     ax = axes()
     data = observables({"mode": ["first", "second"]}, rank=("mode", [1, 2]))
     draw_default(ax, data, data, "rank")
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["first", "second"]
     ax = axes()
     data = observables(loss=("step", np.linspace(1, 0, 10_000)))
     draw_default(ax, data, data, "loss")

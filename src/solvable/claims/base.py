@@ -104,8 +104,8 @@ class Claim:
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         annotations = {name: str(kind) for name, kind in inspect.get_annotations(cls).items()}
-        names = [name for name, kind in annotations.items() if "ClassVar" not in kind]
-        cls.parameters = MappingProxyType({name: vars(cls).get(name) for name in names})
+        own = {name: vars(cls).get(name) for name, kind in annotations.items() if "ClassVar" not in kind}
+        cls.parameters = MappingProxyType({**getattr(cls, "parameters", {}), **own})
         cls.says = (cls.__doc__ or "").strip().partition("\n")[0]
         _refuse_incomplete(cls)
         _refuse_parameters(cls)

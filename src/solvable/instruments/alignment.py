@@ -114,13 +114,10 @@ def top_singular_values(weights: Float[Array, "rows columns"], count: int) -> Fl
     block = count + 8
     if min(weights.shape) < 4 * block:
         return jnp.linalg.svdvals(weights)[:count]
-    start = jax.random.normal(jax.random.key(0), (weights.shape[1], block), weights.dtype)
-
-    def refine(_: int, columns: Float[Array, "columns block"]) -> Float[Array, "columns block"]:
-        rows = jnp.linalg.qr(weights @ columns)[0]
-        return jnp.linalg.qr(weights.T @ rows)[0]
-
-    return jnp.linalg.svdvals(weights @ jax.lax.fori_loop(0, 4, refine, start))[:count]
+    basis = jax.random.normal(jax.random.key(0), (weights.shape[1], block), weights.dtype)
+    for _ in range(4):
+        basis = jnp.linalg.qr(weights.T @ jnp.linalg.qr(weights @ basis)[0])[0]
+    return jnp.linalg.svdvals(weights @ basis)[:count]
 
 
 def _check_same_dim(weights: Array, directions: Array) -> None:

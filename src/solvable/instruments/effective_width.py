@@ -154,11 +154,22 @@ def count_rays(
     active, strength = _find_active(first, second, threshold, floor)
     norms = jnp.linalg.norm(first, axis=1, keepdims=True)
     directions = first / jnp.where(norms > 0, norms, 1)
+    return _take_rays(directions, strength, active, jnp.cos(jnp.asarray(angle, first.dtype)))
+
+
+@jax.jit
+def _take_rays(
+    directions: Float[Array, "width input_dim"],
+    strength: Float[Array, " width"],
+    active: Bool[Array, " width"],
+    cosine: Float[Array, ""],
+) -> Int[Array, ""]:
+    """Number of rays, each taken at its strongest unit; compiled once, since a loop would be at every call."""
 
     def take_ray(state: tuple[Bool[Array, " width"], Int[Array, ""]]) -> tuple[Bool[Array, " width"], Int[Array, ""]]:
         left, count = state
         strongest = jnp.argmax(jnp.where(left, strength, -1))
-        near = directions @ directions[strongest] > jnp.cos(jnp.asarray(angle, first.dtype))
+        near = directions @ directions[strongest] > cosine
         # Set apart because rounding may put a unit outside a very small angle from itself.
         return (left & ~near).at[strongest].set(False), count + 1
 

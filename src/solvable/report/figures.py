@@ -147,12 +147,15 @@ def _horizontal(curve: xr.DataArray) -> np.ndarray:
 
 def _dress(ax: Axes, theory: xr.DataArray, dims: tuple[Any, ...]) -> None:
     ax.set_ylabel(_label(theory))
-    ax.set_yscale(theory.attrs.get("scale", "linear"))
-    if dims:
-        ax.set_xlabel(_label(theory[dims[-1]]))
-        ax.set_xscale(theory[dims[-1]].attrs.get("scale", "linear"))
-    else:
+    # Setting a scale, even the same one, would replace the ticks of an axis of words.
+    if "scale" in theory.attrs:
+        ax.set_yscale(theory.attrs["scale"])
+    if not dims:
         ax.set_xticks([])
+    else:
+        ax.set_xlabel(_label(theory[dims[-1]]))
+        if "scale" in theory[dims[-1]].attrs:
+            ax.set_xscale(theory[dims[-1]].attrs["scale"])
     curves, _ = ax.get_legend_handles_labels()
     line = Line2D([], [], color="0.3", label="theory")
     marker = Line2D([], [], color="0.3", label="measured", marker="o", mfc="none", ls="none")

@@ -47,15 +47,17 @@ def test_quadratic_loss_formula_is_the_gaussian_average():
 
 
 @settings(deadline=None, max_examples=25)
-@given(st.lists(st.floats(-2.0, 2.0), min_size=1, max_size=4))
+@given(st.lists(st.floats(-2.0, 2.0), min_size=3, max_size=3))
 def test_quadratic_levels_are_fixed_points_of_training(eigenvalues):
+    teacher = jnp.diag(jnp.asarray(eigenvalues))
     levels = quadratic_network_levels(jnp.asarray(eigenvalues))
-    for loss, strength in zip(levels.loss, levels.strength, strict=True):
-        units, teacher = diagonal_units(strength), jnp.diag(jnp.asarray(eigenvalues))
-        gradients = jax.grad(quadratic_loss, argnums=(0, 1))(*units, teacher)
-        np.testing.assert_allclose(quadratic_loss(*units, teacher), loss, atol=1e-13)
-        for gradient in gradients:
-            np.testing.assert_allclose(gradient, 0, atol=1e-12)
+    units = jax.vmap(diagonal_units)(levels.strength)
+    values, gradients = jax.vmap(jax.value_and_grad(quadratic_loss, argnums=(0, 1)), in_axes=(0, 0, None))(
+        *units, teacher
+    )
+    np.testing.assert_allclose(values, levels.loss, atol=1e-13)
+    for gradient in gradients:
+        np.testing.assert_allclose(gradient, 0, atol=1e-12)
 
 
 def test_learning_one_more_mode_never_raises_a_quadratic_level():
@@ -64,9 +66,12 @@ def test_learning_one_more_mode_never_raises_a_quadratic_level():
     contains = np.all(active[:, None] >= active[None], axis=2)
     gain = np.asarray(levels.loss)[None] - np.asarray(levels.loss)[:, None]
     assert np.all(gain[contains] >= -1e-15)
-    stops = np.asarray(2 * levels.loss)
-    assert np.any(np.isclose(stops, 0.9))
-    assert np.any(np.isclose(stops, 1.6))
+
+
+def test_which_second_level_is_visited_may_depend_on_the_signs_of_the_units():
+    levels = quadratic_network_levels(jnp.array([1.5, 0.6, -0.8]))
+    two = np.sort(2 * levels.loss[levels.active.sum(axis=1) == 2])
+    np.testing.assert_allclose(two[:2], [0.9, 1.6])
 
 
 def test_attention_levels_of_the_sheet():
@@ -158,8 +163,8 @@ def test_a_small_head_takes_as_long_as_its_early_flow():
     correlation = jnp.array([[0.0, 1.0], [1.0, 0.0]]) * eigenvalue**2 / 2
     escape = blow_up_time(jnp.full((1, 2), start), jnp.array([start]), correlation).time[0]
     learned = attention_mode_time(*map(jnp.asarray, (eigenvalue, 2.0)), 20, jnp.asarray(start), jnp.asarray(0.7))
-    assert escape == pytest.approx(1 / (eigenvalue**2 * start), rel=1e-12)
-    assert learned == pytest.approx(escape, rel=1e-5)
+    np.testing.assert_allclose(escape, 1 / (eigenvalue**2 * start), rtol=1e-12)
+    np.testing.assert_allclose(learned, escape, rtol=1e-5)
 
 
 def test_dtype_is_that_of_the_inputs():

@@ -114,7 +114,7 @@ def test_a_balanced_unit_along_an_eigenvector_blows_up_like_the_scalar_caricatur
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 1000), st.floats(1e-9, 10.0), st.floats(1e-3, 1e3))
 def test_time_scales_inversely_with_weights_and_with_correlation(seed, scale, strength):
-    first, second = map(jnp.asarray, units(seed, 8, 1.0))
+    first, second = map(jnp.asarray, units(seed, 24, 1.0))
     correlation = jnp.asarray(MATRICES["rotated"])
     unit = blow_up_time(first, second, correlation)
     scaled = blow_up_time(scale * first, scale * second, strength * correlation)
@@ -125,7 +125,7 @@ def test_time_scales_inversely_with_weights_and_with_correlation(seed, scale, st
 @settings(deadline=None, max_examples=20)
 @given(st.integers(0, 1000))
 def test_flipping_v_and_s_and_rotating_change_nothing_else(seed):
-    first, second = map(jnp.asarray, units(seed, 8, 1.0))
+    first, second = map(jnp.asarray, units(seed, 24, 1.0))
     correlation = jnp.asarray(MATRICES["both signs"])
     rotation = jnp.asarray(np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))[0])
     found = blow_up_time(first, second, correlation)
@@ -171,7 +171,7 @@ def test_equal_largest_eigenvalues_grow_along_the_start_within_their_space():
 
 
 def test_float32_stays_float32_and_close():
-    first, second = units(7, 100, 1e-3)
+    first, second = units(7, 24, 1e-3)
     arrays = [jnp.asarray(a) for a in (first, second, MATRICES["rotated"])]
     exact, single = blow_up_time(*arrays), blow_up_time(*(a.astype(jnp.float32) for a in arrays))
     assert single.time.dtype == single.sign.dtype == single.direction.dtype == jnp.float32
@@ -188,7 +188,7 @@ def test_it_runs_inside_jit_and_vmap():
 
 
 def test_growth_order_puts_dead_units_last():
-    first, second = map(jnp.asarray, units(5, 30, 1.0))
+    first, second = map(jnp.asarray, units(5, 24, 1.0))
     found = blow_up_time(first, second, jnp.asarray(MATRICES["positive"]))
     ordered = found.time[growth_order(found)]
     assert np.all(np.diff(ordered[np.isfinite(ordered)]) > 0)
@@ -226,6 +226,7 @@ def test_amplification_is_where_the_scalar_flow_has_got_to(power):
     assert np.isinf(found[2])
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.floats(0.01, 0.99), st.floats(-9.0, 0.0))
 def test_the_rest_has_moved_less_the_higher_the_power_and_scales_with_the_start(ratio, log_scale):
     initial = 10**log_scale * jnp.array([1.0, ratio])

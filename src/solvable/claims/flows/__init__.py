@@ -1,0 +1,1 @@
+"""Claims of saddle-to-saddle dynamics from small initialisation, a file or a folder a paper."""

@@ -1,3 +1,4 @@
+from . import forecasting as forecasting
 from . import claims as claims
 from . import errors as errors
 from . import instruments as instruments
@@ -14,3 +15,4 @@ from .errors import OutsideDomain as OutsideDomain
 from .errors import ValidityWarning as ValidityWarning
 
 __version__: str
+from .forecasting import forecast as forecast

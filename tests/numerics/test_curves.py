@@ -2,6 +2,7 @@
 
 import math
 
+import jaxtyping
 import numpy as np
 import pytest
 from hypothesis import given
@@ -36,6 +37,7 @@ def test_a_curve_that_starts_on_the_level_passes_it_when_it_leaves():
 
 
 @pytest.mark.parametrize(("times", "values"), [(np.arange(3.0), np.arange(2.0)), (np.ones(1), np.ones(1))])
-def test_records_that_do_not_make_a_curve_are_refused(times, values):
+def test_records_that_do_not_make_a_curve_are_refused(times, values, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as for users, who run without shape checks
     with pytest.raises(OutsideDomain, match="equally long, at least 2"):
         first_crossing(times, values, 0.0)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from solvable.claims.base import Claim
 from solvable.claims.catalogue import find
 from solvable.errors import OutsideDomain
+from solvable.report.publish import publish
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -120,21 +119,8 @@ class Evidence:
             The target exists and ``overwrite`` is not set, or no directory can be made there.
         """
         target = destination(type(self.claim), directory)
-        check_destination(target, overwrite)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # Made beside the target, hence on its file system: the last step is one rename, and a stop before it cleans up.
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
-            fresh, stale = Path(scratch, "fresh"), Path(scratch, "stale")
-            fresh.mkdir()
+        with publish(target, overwrite=overwrite) as fresh:
             self._write(fresh)
-            if target.exists():
-                os.rename(target, stale)
-            try:
-                os.rename(fresh, target)
-            except BaseException:
-                if stale.exists():
-                    os.rename(stale, target)
-                raise
         return target
 
     def _write(self, directory: Path) -> None:
@@ -198,22 +184,3 @@ def destination(claim: type[Claim], directory: str | Path) -> Path:
     None.
     """
     return Path(directory, claim.area, claim.source.paper, claim.__name__)
-
-
-def check_destination(target: Path, overwrite: bool) -> None:
-    """Refuse, before anything runs, a target that exists already or that cannot be made.
-
-    Raises
-    ------
-    OutsideDomain
-        With the path, and what to do.
-
-    References
-    ----------
-    None.
-    """
-    if target.exists() and not overwrite:
-        raise OutsideDomain(f"`{target}` exists already; choose another directory, or say --overwrite to replace it.")
-    ancestor = next(parent for parent in target.absolute().parents if parent.exists())
-    if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
-        raise OutsideDomain(f"`{ancestor}` is no directory that can be written to; choose another for the evidence.")

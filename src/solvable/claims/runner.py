@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import solvable
 from solvable.claims.base import Claim
 from solvable.claims.catalogue import find
-from solvable.claims.evidence import Evidence, Verdict, check_destination, destination
+from solvable.claims.evidence import Evidence, Verdict, destination
 from solvable.claims.metrics import Comparison
 from solvable.errors import Diverged, OutsideDomain, check_choice, check_count
+from solvable.report.publish import check_destination
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -5,7 +5,7 @@ computed without forming phi), and, where the sum is a polynomial of the input, 
 ``features`` gives z and ``coefficients`` gives A.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -17,6 +17,7 @@ from solvable.numerics import Activation, Monomials, contract
 from solvable.tasks import ContextStatistics, FeatureMap
 
 
+@runtime_checkable
 class Unit(Protocol):
     """What a layer asks of its units."""
 

@@ -1,7 +1,7 @@
 """Data sets and their moments: the two forms in which training and theory see a task."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Key
 from solvable.errors import OutsideDomain, is_concrete
 
 
+@runtime_checkable
 class FeatureMap(Protocol):
     """A fixed polynomial map z(x) of one input; ``degree`` is its degree in the task's Gaussian variables."""
 
@@ -61,6 +62,7 @@ class Moments(eqx.Module):
     sigma_zz: Float[Array, "features features"]
 
 
+@runtime_checkable
 class Task(Protocol):
     """A distribution of inputs and targets."""
 

@@ -21,7 +21,7 @@ from solvable.training.objective import (
     make_objective,
     name_of,
 )
-from solvable.training.trajectory import Trajectory, observe
+from solvable.training.trajectory import Trajectory, observe, wait
 
 Observables = Mapping[str, Callable[[UnitLayer], Array]]
 
@@ -215,7 +215,7 @@ def _sgd(network, objective: FeatureLoss | SampleLoss, key, batch_size, learning
 
 def _refuse_divergence(trajectory: Trajectory, learning_rate, rerun) -> None:
     """Raise Diverged with the very step, found by recording ever more finely around the first bad record."""
-    if not is_concrete(trajectory.loss) or bool(jnp.all(jnp.isfinite(trajectory.loss))):
+    if not is_concrete(trajectory.loss) or bool(np.all(np.isfinite(wait(trajectory).loss))):
         return
     steps, loss = np.asarray(trajectory.steps), np.asarray(trajectory.loss)
     bad = int(np.argmin(np.isfinite(loss)))

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from solvable.errors import Diverged, OutsideDomain, check_positive, is_concrete
 from solvable.networks import UnitLayer
 from solvable.training.objective import Data, Objective, Reduction, make_objective, name_of
-from solvable.training.trajectory import Trajectory, observe
+from solvable.training.trajectory import Trajectory, observe, wait
 
 
 def gradient_flow(
@@ -84,7 +84,7 @@ def gradient_flow(
         max_steps,
         tuple((observables or {}).items()),
     )
-    if is_concrete(trajectory.loss) and not bool(jnp.all(jnp.isfinite(trajectory.loss))):
+    if is_concrete(trajectory.loss) and not bool(np.all(np.isfinite(wait(trajectory).loss))):
         lost = float(trajectory.times[int(jnp.argmin(jnp.isfinite(trajectory.loss)))])
         raise Diverged(f"gradient flow did not reach time {lost:g}; raise `max_steps` or the tolerances.", lost)
     return trajectory

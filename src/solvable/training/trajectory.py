@@ -1,5 +1,7 @@
 """What training leaves behind: observables along training time."""
 
+import time
+
 import equinox as eqx
 import jax
 import numpy as np
@@ -66,6 +68,13 @@ class Trajectory(eqx.Module):
             coords[dim] = (dim, np.arange(self.loss.shape[batch_dims.index(dim)]))
         attrs = {"reduction": self.reduction, "loss": "(1/2P) sum |y - f(x)|^2", "time": "learning_rate * step"}
         return xr.Dataset(arrays, coords, attrs)
+
+
+def wait(trajectory: Trajectory) -> Trajectory:
+    """The trajectory once it is computed, waiting in short naps: a plain wait would not hear Ctrl-C."""
+    while not all(leaf.is_ready() for leaf in jax.tree.leaves(trajectory)):
+        time.sleep(0.001)
+    return trajectory
 
 
 def observe(network: UnitLayer, objective, observables) -> dict[str, Array]:

@@ -23,7 +23,7 @@ class DirectionExponent(Claim):
     width: int = 8  # H
     init_scales: tuple[float, ...] = (1e-12, 1e-10, 1e-8, 1e-6, 1e-4)  # epsilon
     large: float = 0.01  # norm along the top direction at which the rest is read
-    full = dict(width=64)  # noqa: RUF012
+    full = dict(width=64)
 
     def predict(self) -> xr.Dataset:
         import jax.numpy as jnp

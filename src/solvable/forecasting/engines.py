@@ -1,0 +1,285 @@
+"""What theory says of a task: the forecast curve, its stages, and where an assumption fails."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from solvable.errors import OutsideDomain
+from solvable.forecasting.settings import Settings
+from solvable.instruments import Stages, find_stages
+from solvable.numerics import Monomials
+from solvable.tasks import Samples, sample_moments
+from solvable.theory import flows
+
+_RECORDS = 300
+_MOST_STEPS = 100_000
+# Where neighbouring eigenvalues are closer than this share, a new sample of the data may exchange them.
+_NEAR = 0.05
+# Initial strength, as a share of the learned one, above which the curve gap passes 0.02 of the initial loss.
+_SMALL_START = 1e-3
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A forecast before anything is trained.
+
+    Attributes
+    ----------
+    engine
+        Which theory made it.
+    steps, loss
+        The curve, shape (record,); NaN where theory does not reach.
+    strengths
+        Singular values of the first-layer weights, shape (record, mode); None where there is no theory of them.
+    stages
+        One dictionary a stage.
+    warnings
+        Sentences.
+    """
+
+    engine: str
+    steps: np.ndarray
+    loss: np.ndarray
+    strengths: np.ndarray | None
+    stages: list[dict[str, Any]]
+    warnings: list[str] = field(default_factory=list)
+
+
+def predict(samples: Samples, settings: Settings, names: list[str]) -> Prediction:
+    """The forecast for a data set.
+
+    Parameters
+    ----------
+    samples
+        Inputs (num_samples, input_dim) and targets (num_samples, output_dim).
+    settings
+        The network and its training.
+    names
+        What each output stands for, such as class labels.
+
+    Raises
+    ------
+    OutsideDomain
+        Targets that do not correlate with the inputs, or a learning rate that diverges.
+
+    References
+    ----------
+    zhang2026.
+    """
+    return (_predict_linear if settings.model == "linear" else _predict_relu)(samples, settings, names)
+
+
+def _predict_linear(samples: Samples, settings: Settings, names: list[str]) -> Prediction:
+    moments = flows.diagonalise(sample_moments(samples, Monomials(samples.inputs.shape[1], 1)))
+    points = jax.tree.map(np.asarray, flows.greedy_fixed_points(moments))
+    _refuse_uncorrelated(points.escape_rate[0], samples)
+    count = int(np.sum(points.eigenvalues > 1e-3 * points.eigenvalues[0]))
+    start = settings.init_scale * np.sqrt(settings.width / 2)
+    steps = settings.steps or _horizon(start, points.escape_rate[: min(count, settings.width)], settings)
+    network = {"width": settings.width, "init_scale": settings.init_scale}
+    curve = _narrow_curve(moments, settings, steps)
+    _refuse_divergence(curve, moments, settings, steps)
+    stages = find_stages(curve.steps, curve.loss)
+    if settings.steps is None and stages.drops:
+        # Half as long again as the last stage takes, so that its end is seen.
+        steps = min(steps, _round_up(1.5 * stages.drops[-1].end))
+        curve = _narrow_curve(moments, settings, steps)
+        stages = find_stages(curve.steps, curve.loss)
+    rows, learned = [], 0
+    for drop in stages.drops:
+        after = int(np.searchsorted(curve.steps, drop.end))
+        reached = _modes_at(curve, after, settings)
+        modes = range(learned, max(reached, learned + 1))
+        rows.append(_linear_stage(drop, modes, points, names, settings))
+        learned = modes.stop
+    warnings = _linear_warnings(points, count, curve, start, settings)
+    return Prediction("narrow-network forecast", curve.steps, curve.loss, curve.strengths, rows, warnings)
+
+
+def _narrow_curve(moments, settings: Settings, steps: int) -> Any:
+    curve = flows.narrow_network_forecast(
+        moments,
+        width=settings.width,
+        init_scale=settings.init_scale,
+        learning_rate=settings.learning_rate,
+        record_steps=record_steps(steps),
+    )
+    return jax.tree.map(np.asarray, curve)
+
+
+def record_steps(steps: int) -> jax.Array:
+    """The steps at which both witnesses are recorded."""
+    return jnp.asarray(np.unique(np.linspace(0, steps, _RECORDS + 1).round().astype(int)))
+
+
+def _horizon(start: float, rates: np.ndarray, settings: Settings) -> int:
+    """Steps by which every mode has surely escaped: as if each waited for the one before."""
+    growth = max(np.log(1 / start), 1.0)
+    return min(_round_up(1.5 * growth * np.sum(1 / rates[rates > 0]) / settings.learning_rate), _MOST_STEPS)
+
+
+def _round_up(steps: float) -> int:
+    """To two significant digits."""
+    scale = 10 ** max(int(np.floor(np.log10(max(steps, 10)))) - 1, 0)
+    return int(np.ceil(steps / scale) * scale)
+
+
+def _modes_at(curve: Any, record: int, settings: Settings) -> int:
+    """Modes learned at a record: those whose strength has risen half-way to where it will be."""
+    strengths = curve.strengths[min(record, len(curve.steps) - 1)]
+    return int(np.sum(strengths > np.maximum(curve.strengths[-1] / 2, 100 * curve.strengths[0])))
+
+
+def _linear_stage(drop, modes: range, points, names: list[str], settings: Settings) -> dict[str, Any]:
+    rates = [float(points.escape_rate[mode]) for mode in modes]
+    return {
+        "predicted_step": float(drop.time),
+        "predicted_loss": float(drop.below),
+        "level": float(points.loss[modes.stop]),
+        "singular_value": rates[0],
+        "learned": "; ".join(describe_direction(points.directions[mode], names) for mode in modes),
+        # The start's strength along a mode is a sum of squares over units: its logarithm scatters by sqrt(2/H).
+        "scatter": float(1 / (np.sqrt(2 * settings.width) * rates[0] * settings.learning_rate)),
+    }
+
+
+def describe_direction(direction: np.ndarray, names: list[str]) -> str:
+    """A direction in output space in words: which outputs move together, and which against them."""
+    if len(names) == 1:
+        return names[0]
+    weights = direction / np.max(np.abs(direction))
+    weights = weights if np.sum(weights) >= 0 else -weights
+    large = [(name, weight) for name, weight in zip(names, weights, strict=True) if abs(weight) > 0.3]
+    up = " + ".join(name for name, weight in large if weight > 0)
+    down = " + ".join(name for name, weight in large if weight < 0)
+    return f"{up} against {down}" if up and down else f"{up or down} alike" if len(large) > 1 else up or down
+
+
+def _linear_warnings(points, count: int, curve, start: float, settings: Settings) -> list[str]:
+    warnings = []
+    for mode in range(count - 1):
+        upper, lower = points.eigenvalues[mode : mode + 2]
+        if (upper - lower) < _NEAR * upper:
+            warnings.append(
+                f"Eigenvalues {mode + 1} and {mode + 2} of Sigma_yx Sigma_xx^-1 Sigma_xy nearly coincide "
+                f"({upper:.4g} and {lower:.4g}): which mode comes first, and the later rates, may change with the sample."
+            )
+    learned = float(curve.strengths[-1].max()) ** 2
+    if start**2 > _SMALL_START * learned:
+        warnings.append(
+            f"The initialisation is too large for this forecast: initial strength {start**2:.2g} is "
+            f"{start**2 / learned:.1%} of the learned {learned:.2g}; plateaus will be shorter than forecast."
+        )
+    if settings.width < 2 * count:
+        warnings.append(
+            f"Width {settings.width} is small for {count} modes: the start along each mode is no average over units."
+        )
+    sharpest = float(np.max(curve.sharpness))
+    if settings.learning_rate * sharpest > 1:
+        warnings.append(
+            f"The learning rate {settings.learning_rate:g} is above half the stable limit {2 / sharpest:.3g} reached on "
+            "the way; the loss may oscillate."
+        )
+    if settings.batch_size:
+        warnings.append("The forecast is for all samples at once; minibatch noise is not part of it.")
+    return warnings
+
+
+def _refuse_uncorrelated(rate: float, samples: Samples) -> None:
+    power = float(jnp.sum(samples.weights[:, None] * samples.targets**2))
+    spread = float(jnp.sum(samples.weights[:, None] * samples.inputs**2))
+    if rate <= 1e-12 * np.sqrt(power * spread) or power == 0:
+        raise OutsideDomain(
+            "the targets do not correlate with the inputs (Sigma_yx is 0), so nothing escapes from small weights; "
+            "check that inputs and targets belong together."
+        )
+
+
+def _refuse_divergence(curve, moments, settings: Settings, steps: int) -> None:
+    bad = np.flatnonzero(~np.isfinite(curve.loss))
+    if bad.size == 0:
+        return
+    last, first = int(curve.steps[bad[0] - 1]), int(curve.steps[bad[0]])
+    fine = flows.narrow_network_forecast(
+        moments,
+        width=settings.width,
+        init_scale=settings.init_scale,
+        learning_rate=settings.learning_rate,
+        record_steps=jnp.arange(last, first + 1),
+    )
+    step = last + int(np.argmin(np.isfinite(np.asarray(fine.loss))))
+    stable = flows.largest_stable_rate(
+        moments, width=settings.width, init_scale=settings.init_scale, flow_time=settings.learning_rate * steps
+    )
+    raise OutsideDomain(
+        f"`learning_rate` is {settings.learning_rate:g}: gradient descent diverges at step {step}; "
+        f"the largest stable rate for these data is {float(stable):.3g}; use a smaller one."
+    )
+
+
+def _predict_relu(samples: Samples, settings: Settings, names: list[str]) -> Prediction:
+    keys = jax.random.split(jax.random.key(settings.seed + 1))
+    first = jax.random.normal(keys[0], (128, samples.inputs.shape[1]), samples.inputs.dtype)
+    second = jax.random.normal(keys[1], (samples.targets.shape[1], 128), samples.inputs.dtype)
+    growth = max(float(np.log(1 / settings.init_scale)), 5.0)
+    rays = jax.tree.map(np.asarray, flows.settle_on_rays(samples, first, second, log_growth=growth))
+    _refuse_uncorrelated(float(rays.rates[0]), samples)
+    start = settings.init_scale * np.sqrt(settings.width * float(rays.strength[0]))
+    steps = settings.steps or 3 * _horizon(start, rays.rates[:1], settings)
+    curve = flows.single_ray_forecast(
+        samples,
+        rays,
+        width=settings.width,
+        init_scale=settings.init_scale,
+        learning_rate=settings.learning_rate,
+        record_steps=record_steps(steps),
+    )
+    curve = jax.tree.map(np.asarray, curve)
+    if not np.all(np.isfinite(curve.loss)):
+        bad = int(curve.steps[np.argmin(np.isfinite(curve.loss))])
+        raise OutsideDomain(
+            f"`learning_rate` is {settings.learning_rate:g}: a single unit on the first ray diverges by step {bad}; "
+            f"use one below {1 / float(rays.rates[0]):.3g} (1 / growth rate)."
+        )
+    stages = find_stages(curve.steps, curve.loss)
+    rows = [_relu_stage(drop, rays, names, settings) for drop in stages.drops[:1]]
+    until = _trusted_until(stages, curve, rays)
+    loss = np.where(curve.steps <= until, curve.loss, np.nan)
+    return Prediction("single-ray forecast", curve.steps, loss, None, rows, _relu_warnings(rays, names, until, settings))
+
+
+def _trusted_until(stages: Stages, curve, rays) -> float:
+    """The first escape is over when its drop is; a second ray may follow any time after."""
+    return float(stages.drops[0].end) if stages.drops else float(curve.steps[-1])
+
+
+def _relu_stage(drop, rays, names: list[str], settings: Settings) -> dict[str, Any]:
+    rate = float(rays.rates[0])
+    return {
+        "predicted_step": float(drop.time),
+        "predicted_loss": float(drop.below),
+        "level": float(drop.below),
+        "singular_value": rate,
+        "learned": describe_direction(rays.outputs[0], names),
+        "scatter": float(1 / (np.sqrt(2 * settings.width) * rate * settings.learning_rate)),
+    }
+
+
+def _relu_warnings(rays, names: list[str], until: float, settings: Settings) -> list[str]:
+    real = rays.rates > 0.05 * rays.rates[0]
+    shares = rays.strength[real]
+    listed = ", ".join(
+        f"{rate:.3g} ({describe_direction(output, names)})"
+        for rate, output, share in zip(rays.rates[real], rays.outputs[real], shares, strict=True)
+        if share > 0.01 * shares.max()
+    )
+    warnings = [
+        f"For ReLU units theory gives the early alignment (rays of growth rate {listed}) and the first escape. "
+        f"It gives no stage after step {until:.0f}: how rays interact is an open problem, so the later curve is measured only."
+    ]
+    if settings.batch_size:
+        warnings.append("The forecast is for all samples at once; minibatch noise is not part of it.")
+    return warnings

@@ -1,0 +1,181 @@
+"""The main job: forecast training on a data set, train, and lay both side by side."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from solvable.errors import Diverged, OutsideDomain
+from solvable.forecasting.engines import Prediction, predict
+from solvable.forecasting.measure import train
+from solvable.forecasting.settings import Settings
+from solvable.instruments import find_stages
+from solvable.tasks import LabelledData, Samples, make_samples
+
+_NUMBERS = ("predicted_step", "predicted_loss", "level", "singular_value", "scatter")
+
+
+def forecast(
+    inputs: ArrayLike | LabelledData,
+    targets: ArrayLike | None = None,
+    *,
+    labels: ArrayLike | None = None,
+    classes: Sequence[Any] | None = None,
+    **settings: Any,
+) -> xr.Dataset:
+    """Forecast how a two-layer network will learn a data set, train it, and return both side by side.
+
+    Parameters
+    ----------
+    inputs
+        Shape (num_samples, input_dim), finite; or ``LabelledData`` from ``solvable.tasks``.
+    targets
+        Shape (num_samples, output_dim) or (num_samples,), floating point.
+    labels
+        Class labels instead of targets, shape (num_samples,): targets become one-hot.
+    classes
+        With labels: the classes to keep, in the order of the outputs.
+    **settings
+        Fields of ``solvable.forecasting.Settings``: model, width, init_scale, learning_rate, steps, batch_size, train,
+        seeds, seed.
+
+    Returns
+    -------
+    xr.Dataset
+        ``predicted_loss (time)``, ``measured_loss (seed, time)``, ``predicted_strength (time, mode)``,
+        ``measured_strength (seed, time, mode)``; per ``stage`` the predicted step, loss, level, singular value and
+        what is learned, and ``measured_step (seed, stage)``, ``measured_stage_loss (seed, stage)``. Coordinates ``step``
+        and ``time`` (learning_rate * step). Attributes: model, engine, warnings (JSON), settings (JSON), curve_gap.
+        Measured variables are missing where nothing was trained. Losses are (1/2P) sum |y - f(x)|^2.
+
+    Raises
+    ------
+    OutsideDomain
+        Data or settings without meaning, or a learning rate that diverges; the message says which and what to do.
+    Diverged
+        Training left the finite numbers although the forecast did not.
+
+    References
+    ----------
+    zhang2026.
+
+    Examples
+    --------
+    >>> result = forecast(inputs, targets, width=200)
+    """
+    checked = _settings(settings)
+    with jax.enable_x64(True):
+        samples, names = _samples(inputs, targets, labels, classes)
+        prediction = predict(samples, checked, names)
+        _check_batch(samples, checked)
+        modes = min(3, *samples.inputs.shape, samples.targets.shape[1] + 1)
+        trajectory = train(samples, checked, prediction.steps, modes) if checked.train else None
+        return _assemble(prediction, trajectory, checked)
+
+
+def _settings(settings: dict[str, Any]) -> Settings:
+    known = list(Settings.__dataclass_fields__)
+    for name in settings:
+        if name not in known:
+            raise OutsideDomain(f"`{name}` is no setting of a forecast; the settings are: {', '.join(known)}.")
+    return Settings(**settings)
+
+
+def _samples(inputs, targets, labels, classes) -> tuple[Samples, list[str]]:
+    if targets is not None and (labels is not None or isinstance(inputs, LabelledData)):
+        raise OutsideDomain("both targets and labels are given; give one of them.")
+    if labels is not None:
+        inputs = LabelledData(np.asarray(inputs), np.asarray(labels), "the data")
+    if isinstance(inputs, LabelledData):
+        data = inputs.select(classes) if classes is not None else inputs
+        return make_samples(data.inputs, data.one_hot()), [str(label) for label in data.classes]
+    if targets is None:
+        raise OutsideDomain("`targets` is missing; give targets (num_samples, output_dim), or `labels`.")
+    if classes is not None:
+        raise OutsideDomain(f"`classes` is {classes!r}, but targets have no classes; give `labels` instead of targets.")
+    samples = make_samples(_floating("inputs", inputs), np.asarray(targets))
+    if samples.inputs.ndim != 2:
+        raise OutsideDomain(f"`inputs` has shape {samples.inputs.shape}; it must be (num_samples, input_dim).")
+    return samples, [f"output {index}" for index in range(samples.targets.shape[1])]
+
+
+def _floating(name: str, values: ArrayLike) -> np.ndarray:
+    try:
+        return np.asarray(values, float)
+    except (TypeError, ValueError):
+        raise OutsideDomain(f"`{name}` holds values that are not numbers; it must be an array of numbers.") from None
+
+
+def _check_batch(samples: Samples, settings: Settings) -> None:
+    if settings.batch_size is not None and settings.batch_size > samples.num_samples:
+        raise OutsideDomain(
+            f"`batch_size` is {settings.batch_size}; it must be at most the {samples.num_samples} samples."
+        )
+
+
+def _assemble(prediction: Prediction, trajectory, settings: Settings) -> xr.Dataset:
+    stages = prediction.stages
+    variables: dict[str, Any] = {
+        "predicted_loss": ("time", prediction.loss),
+        "learned": ("stage", np.array([stage["learned"] for stage in stages], dtype=str)),
+        **{
+            name if name != "predicted_loss" else "predicted_stage_loss": ("stage", [stage[name] for stage in stages])
+            for name in _NUMBERS
+        },
+    }
+    if prediction.strengths is not None:
+        variables["predicted_strength"] = (("time", "mode"), prediction.strengths[:, :3])
+    attrs = {
+        "model": settings.model,
+        "engine": prediction.engine,
+        "warnings": json.dumps(prediction.warnings),
+        "settings": json.dumps(asdict(settings)),
+        "loss": "(1/2P) sum |y - f(x)|^2",
+        "time": "learning_rate * step",
+    }
+    if trajectory is not None:
+        measured = np.asarray(trajectory.loss)
+        _refuse_divergence(measured, prediction.steps, settings)
+        steps, losses = _measured_stages(prediction, measured, settings)
+        variables |= {
+            "measured_loss": (("seed", "time"), measured),
+            "measured_strength": (("seed", "time", "mode_measured"), np.asarray(trajectory.observables["strength"])),
+            "measured_step": (("seed", "stage_measured"), steps),
+            "measured_stage_loss": (("seed", "stage_measured"), losses),
+        }
+        attrs["reduction"] = trajectory.reduction
+        attrs["curve_gap"] = _curve_gap(prediction.loss, measured)
+    coords = {"step": ("time", prediction.steps), "time": settings.learning_rate * prediction.steps}
+    return xr.Dataset(variables, coords, attrs)
+
+
+def _refuse_divergence(measured: np.ndarray, steps: np.ndarray, settings: Settings) -> None:
+    bad = np.flatnonzero(~np.all(np.isfinite(measured), axis=0))
+    if bad.size:
+        raise Diverged(
+            f"training diverged by step {steps[bad[0]]} with `learning_rate` {settings.learning_rate:g}, "
+            "where the forecast did not; use a smaller one.",
+            float(steps[bad[0]]),
+        )
+
+
+def _measured_stages(prediction: Prediction, measured: np.ndarray, settings: Settings):
+    """Step and loss of every seed's drops, NaN past its last one; noise of minibatches is smoothed over."""
+    smoothing = max(3, len(prediction.steps) // 30) if settings.batch_size else 0
+    found = [find_stages(prediction.steps, curve, smoothing=smoothing).drops for curve in measured]
+    most = max(map(len, found))
+    steps, losses = np.full((2, len(found), most), np.nan)
+    for seed, drops in enumerate(found):
+        steps[seed, : len(drops)] = [drop.time for drop in drops]
+        losses[seed, : len(drops)] = [drop.below for drop in drops]
+    return steps, losses
+
+
+def _curve_gap(predicted: np.ndarray, measured: np.ndarray) -> float:
+    """Largest distance of any seed's curve from the forecast, in units of the initial loss."""
+    return float(np.nanmax(np.abs(measured - predicted[None])) / predicted[0])

@@ -1,0 +1,94 @@
+"""What a forecast is asked for, checked at the door."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from solvable.errors import OutsideDomain, check_choice, check_count, check_positive
+
+Model = Literal["linear", "relu"]
+MODELS: tuple[Model, ...] = ("linear", "relu")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The network and its training.
+
+    Attributes
+    ----------
+    model
+        ``"linear"`` or ``"relu"``: activation of the two-layer network, no biases.
+    width
+        Number of hidden units.
+    init_scale
+        Standard deviation of the initial weights of both layers.
+    learning_rate
+        On the half mean squared error (1/2P) sum |y - f(x)|^2.
+    steps
+        Gradient steps; None lets the forecast choose as many as its stages need.
+    batch_size
+        Samples a step; None trains on all the samples at once.
+    train
+        Whether to train too, and not only forecast.
+    seeds
+        How many networks to train, by one compiled call.
+    seed
+        Of everything random.
+
+    Raises
+    ------
+    OutsideDomain
+        A value without meaning; the message names it.
+
+    References
+    ----------
+    zhang2026, App. I.
+    """
+
+    model: Model = "linear"
+    width: int = 500
+    init_scale: float = 1e-6
+    learning_rate: float = 0.02
+    steps: int | None = None
+    batch_size: int | None = None
+    train: bool = True
+    seeds: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("model", self.model, MODELS)
+        check_count("width", self.width)
+        check_positive("init_scale", self.init_scale, "weights that start at exactly 0 never move")
+        check_positive("learning_rate", self.learning_rate)
+        if self.steps is not None:
+            check_count("steps", self.steps, at_least=10)
+        if self.batch_size is not None:
+            check_count("batch_size", self.batch_size)
+        check_count("seeds", self.seeds)
+        check_count("seed", self.seed, at_least=0)
+
+
+def read_classes(text: str | None) -> tuple[Any, ...] | None:
+    """Class labels from ``"3,5"``: whole numbers where they look like it, else words.
+
+    Parameters
+    ----------
+    text
+        As typed; None passes through.
+
+    Raises
+    ------
+    OutsideDomain
+        An empty label.
+
+    References
+    ----------
+    None.
+    """
+    if text is None:
+        return None
+    labels = [part.strip() for part in text.split(",")]
+    if not all(labels):
+        raise OutsideDomain(f"`--classes {text}` has an empty label; write labels with commas, such as --classes 3,5.")
+    if all(label.lstrip("-").isdigit() for label in labels):
+        return tuple(int(label) for label in labels)
+    return tuple(labels)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from solvable import __version__
-from solvable.errors import OutsideDomain
+from solvable.cli_forecast import forecast
+from solvable.errors import Diverged, OutsideDomain
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,14 +30,14 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")]
 
-# from solvable.cli_forecast import forecast; app.command()(forecast)
+app.command()(forecast)
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one sentence on standard error and exit status 2."""
     try:
         app(prog_name="solvable")
-    except OutsideDomain as mistake:
+    except (OutsideDomain, Diverged) as mistake:
         _exit(2, str(mistake))
     except KeyboardInterrupt:
         _exit(130, "interrupted.")
@@ -53,6 +54,10 @@ def _exit(code: int | str | None, sentence: str) -> None:
     except BrokenPipeError:
         # The reader has left (`| head`): nothing to say, and nothing for the interpreter's own flush to trip over.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if code == 130:
+        # A compiled loop may still be running in its own thread; an ordinary exit would wait for it.
+        sys.stderr.flush()
+        os._exit(130)
     sys.exit(code)
 
 

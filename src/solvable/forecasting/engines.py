@@ -248,7 +248,9 @@ def _predict_relu(samples: Samples, settings: Settings, names: list[str]) -> Pre
     rows = [_relu_stage(drop, rays, names, settings) for drop in stages.drops[:1]]
     until = _trusted_until(stages, curve, rays)
     loss = np.where(curve.steps <= until, curve.loss, np.nan)
-    return Prediction("single-ray forecast", curve.steps, loss, None, rows, _relu_warnings(rays, names, until, settings))
+    return Prediction(
+        "single-ray forecast", curve.steps, loss, None, rows, _relu_warnings(rays, names, until, settings)
+    )
 
 
 def _trusted_until(stages: Stages, curve, rays) -> float:

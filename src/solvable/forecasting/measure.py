@@ -50,7 +50,12 @@ def train(samples: Samples, settings: Settings, steps: np.ndarray, modes: int) -
     def run(key):
         key_start, key_order = jax.random.split(key)
         network = initialise_for(unit, samples, key_start, width=settings.width, init_scale=settings.init_scale)
-        rule = {"learning_rate": settings.learning_rate, "steps": int(steps[-1]), "record": steps, "observables": watched}
+        rule = {
+            "learning_rate": settings.learning_rate,
+            "steps": int(steps[-1]),
+            "record": steps,
+            "observables": watched,
+        }
         if settings.batch_size:
             return sgd(network, samples, key=key_order, batch_size=settings.batch_size, **rule)
         return gradient_descent(network, samples, **rule)

@@ -130,7 +130,7 @@ def _assemble(prediction: Prediction, trajectory, settings: Settings) -> xr.Data
     }
     if prediction.strengths is not None:
         variables["predicted_strength"] = (("time", "mode"), prediction.strengths[:, :3])
-    attrs = {
+    attrs: dict[str, Any] = {
         "model": settings.model,
         "engine": prediction.engine,
         "warnings": json.dumps(prediction.warnings),

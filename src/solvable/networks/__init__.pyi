@@ -6,3 +6,4 @@ from .units import ConvolutionKernel as ConvolutionKernel
 from .units import Neuron as Neuron
 from .units import PatchMonomials as PatchMonomials
 from .units import Unit as Unit
+from .low_rank import low_rank_start as low_rank_start

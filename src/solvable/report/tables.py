@@ -71,3 +71,46 @@ def _outcome(row: Mapping[str, Any]) -> Text:
     if row["reason"]:
         words += f": {row['reason'].splitlines()[0]}"
     return Text(words, style="green" if expected else "bold red")
+
+
+def stage_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """One line a stage of training: forecast beside measured.
+
+    Parameters
+    ----------
+    rows
+        What ``solvable forecast --json`` lists under ``stages``.
+
+    Raises
+    ------
+    KeyError
+        A row that is not a stage.
+
+    References
+    ----------
+    None.
+    """
+    table = Table(box=SIMPLE_HEAD, show_edge=False)
+    table.add_column("stage", justify="right")
+    table.add_column("learned", overflow="fold")
+    for name in ("singular value", "step forecast", "measured", "loss forecast", "measured"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(
+            str(row["stage"]),
+            Text(row["learned"] or "no forecast"),
+            _number(row["singular_value"], ".3g"),
+            _with_scatter(row["predicted_step"], row["scatter"]),
+            _with_scatter(row["measured_step"], row["measured_step_std"]),
+            _number(row["predicted_loss"], ".4f"),
+            _number(row["measured_loss"], ".4f"),
+        )
+    return table
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def _with_scatter(value: float | None, scatter: float | None) -> str:
+    return _number(value, ".0f") + ("" if scatter is None else f" ± {scatter:.1g}")

@@ -37,8 +37,8 @@ class LabelledData:
     None: a record. Pairs of classes are trained in Zhang, Saxe, Latham (2026), Fig. 3 and Table 1.
     """
 
-    inputs: Float[np.ndarray, "num_samples input_dim"]
-    labels: Shaped[np.ndarray, " num_samples"]
+    inputs: np.ndarray
+    labels: np.ndarray
     name: str
     classes: tuple[int, ...] | tuple[str, ...] = ()
 

@@ -74,9 +74,7 @@ class InContextRegression(eqx.Module):
         dtype = self.covariance.dtype
         white = jax.random.normal(key_inputs, (num_samples, self.input_dim, self.context_length + 1), dtype)
         tokens = jnp.einsum("ij,pjn->pin", jnp.linalg.cholesky(self.covariance), white)
-        labels = jnp.einsum(
-            "pi,pin->pn", jax.random.normal(key_maps, (num_samples, self.input_dim), dtype), tokens
-        )
+        labels = jnp.einsum("pi,pin->pn", jax.random.normal(key_maps, (num_samples, self.input_dim), dtype), tokens)
         shown = labels.at[:, -1].set(0)
         weights = jnp.full(num_samples, 1 / num_samples, dtype)
         return Samples(jnp.concatenate([tokens, shown[:, None, :]], axis=1), labels[:, -1:], weights)
@@ -120,9 +118,7 @@ class InContextRegression(eqx.Module):
         sigma_yz = scale * np.einsum("wq,wq,wqjk,ql->jkl", weights, targets, gram_mean, queries).reshape(1, size)
         sigma_zz = scale**2 * np.einsum("wq,wqjkmn,ql,qo->jklmno", weights, gram_second, queries, queries)
         asarray = lambda values: jnp.asarray(values, self.covariance.dtype)  # noqa: E731
-        return Moments(
-            asarray(np.trace(covariance)), asarray(sigma_yz), asarray(sigma_zz.reshape(size, size))
-        )
+        return Moments(asarray(np.trace(covariance)), asarray(sigma_yz), asarray(sigma_zz.reshape(size, size)))
 
 
 def _gram_moments(covariance: np.ndarray, length: int, maps: np.ndarray, queries: np.ndarray):

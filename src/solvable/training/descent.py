@@ -189,7 +189,6 @@ def _sgd(network, objective: FeatureLoss | SampleLoss, key, batch_size, learning
     params, static = eqx.partition(network, eqx.is_inexact_array)
     num_samples = objective.targets.shape[0]
     batches = num_samples // batch_size
-    weights = jnp.full(batch_size, 1 / batch_size, objective.targets.dtype)
 
     def step(index, carry):
         params, order = carry
@@ -198,8 +197,7 @@ def _sgd(network, objective: FeatureLoss | SampleLoss, key, batch_size, learning
             position == 0, lambda: jax.random.permutation(jax.random.fold_in(key, epoch), num_samples), lambda: order
         )
         chosen = lax.dynamic_slice(order, (position * batch_size,), (batch_size,))
-        *data, _ = (objective.__dict__[name] for name in objective.__dataclass_fields__)
-        batch = type(objective)(*(values[chosen] for values in data), weights)
+        batch = objective.minibatch(chosen)
         return _step(params, batch, static, learning_rate), order
 
     def segment(carry, until):

@@ -21,7 +21,7 @@ def gradient_flow(
     *,
     times: Float[np.ndarray, " record"] | Float[Array, " record"],
     relative_tolerance: float = 1e-8,
-    absolute_tolerance: float | None = None,
+    absolute_tolerance: float | Float[Array, ""] | None = None,
     max_steps: int = 1_000_000,
     observables: Mapping[str, Callable[[UnitLayer], Array]] | None = None,
     reduction: Reduction = "auto",
@@ -104,16 +104,19 @@ def _flow(network, objective: Objective, times, rtol, atol, max_steps, observabl
         t1=times[-1],
         dt0=None,
         y0=params,
-        saveat=diffrax.SaveAt(subs=[
-            diffrax.SubSaveAt(
-                ts=times, fn=lambda t, p, args: observe(eqx.combine(p, static), objective, dict(observables))
-            ),
-            diffrax.SubSaveAt(t1=True),
-        ]),
+        saveat=diffrax.SaveAt(
+            subs=[
+                diffrax.SubSaveAt(
+                    ts=times, fn=lambda t, p, args: observe(eqx.combine(p, static), objective, dict(observables))
+                ),
+                diffrax.SubSaveAt(t1=True),
+            ]
+        ),
         stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol),
         max_steps=max_steps,
         throw=False,
     )
+    assert solution.ys is not None
     records, last = solution.ys
     final = jax.tree.map(lambda p: p[-1], last)
     return Trajectory(None, times, records, eqx.combine(final, static), name_of(objective))

@@ -10,7 +10,7 @@ from typing import Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from solvable.errors import OutsideDomain, check_choice
 from solvable.networks import UnitLayer
@@ -60,6 +60,10 @@ class FeatureLoss(eqx.Module):
         outputs = self.features @ network.coefficients().T
         return _half_mean_square(self.targets - outputs, self.weights)
 
+    def minibatch(self, chosen: Int[Array, " batch"]) -> "FeatureLoss":
+        """The same loss on some of the samples, of equal weight."""
+        return FeatureLoss(self.features[chosen], self.targets[chosen], _equal_weights(chosen, self.weights))
+
 
 class SampleLoss(eqx.Module):
     """(1/2) sum_mu w_mu |y_mu - f(x_mu)|^2."""
@@ -72,6 +76,10 @@ class SampleLoss(eqx.Module):
         outputs = jax.vmap(network)(self.inputs)
         return _half_mean_square(self.targets - outputs, self.weights)
 
+    def minibatch(self, chosen: Int[Array, " batch"]) -> "SampleLoss":
+        """The same loss on some of the samples, of equal weight."""
+        return SampleLoss(self.inputs[chosen], self.targets[chosen], _equal_weights(chosen, self.weights))
+
 
 Objective = MomentLoss | FeatureLoss | SampleLoss
 
@@ -80,6 +88,10 @@ def _half_mean_square(
     errors: Float[Array, "num_samples output_dim"], weights: Float[Array, " num_samples"]
 ) -> Float[Array, ""]:
     return jnp.sum(weights[:, None] * errors**2) / 2
+
+
+def _equal_weights(chosen: Int[Array, " batch"], like: Float[Array, " num_samples"]) -> Float[Array, " batch"]:
+    return jnp.full(chosen.shape, 1 / chosen.size, like.dtype)
 
 
 def make_objective(network: UnitLayer, data: Data, reduction: Reduction = "auto", batch_size: int = 0) -> Objective:
@@ -160,7 +172,7 @@ def _cheapest(network: UnitLayer, data: Samples, batch_size: int) -> Reduction:
     size = jax.eval_shape(features, jax.eval_shape(lambda x: x[0], data.inputs)).shape[0]
     outputs, batch = data.targets.shape[1], batch_size or data.num_samples
     assemble = 3 * outputs * size * network.width
-    cost = {
+    cost: dict[Reduction, float] = {
         "features": assemble + 2 * batch * size * outputs,
         "samples": 3 * batch * (network.first.size + network.second.size),
     }

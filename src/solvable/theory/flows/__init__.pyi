@@ -30,3 +30,7 @@ from .rays import Rays as Rays
 from .rays import early_velocity as early_velocity
 from .rays import settle_on_rays as settle_on_rays
 from .rays import single_ray_forecast as single_ray_forecast
+from .one_unit import OneUnitFit as OneUnitFit
+from .one_unit import fit_one_unit as fit_one_unit
+from .attention import first_escape_quantile as first_escape_quantile
+from .attention import head_blow_up_time as head_blow_up_time

@@ -89,7 +89,9 @@ def all_fixed_points(moments: Moments | DiagonalMoments) -> FixedPoints:
     return _fixed_points(moments, np.array(list(product([False, True], repeat=count))))
 
 
-def residual_correlation(moments: Moments | DiagonalMoments, active: Bool[Array, " mode"]) -> Float[Array, "output_dim features"]:
+def residual_correlation(
+    moments: Moments | DiagonalMoments, active: Bool[Array, " mode"]
+) -> Float[Array, "output_dim features"]:
     """What is left of Sigma_yz at a fixed point: its singular values are the next growth rates.
 
     Parameters

@@ -173,9 +173,5 @@ def largest_stable_rate(
     # A rate that is safe whatever happens: strengths stay of the order of the least-squares map's early part.
     safe = 0.05 / (top_rate + top_variance)
     steps = jnp.unique(jnp.geomspace(1, jnp.maximum(flow_time / safe, 2), 400).astype(int))
-    run = narrow_network_forecast(
-        moments, width=width, init_scale=init_scale, learning_rate=safe, record_steps=steps
-    )
+    run = narrow_network_forecast(moments, width=width, init_scale=init_scale, learning_rate=safe, record_steps=steps)
     return 2 / jnp.nanmax(run.sharpness)
-
-

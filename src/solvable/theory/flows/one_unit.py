@@ -1,6 +1,9 @@
 """The best that one unit can do where its output is a product of weights: the first saddle of shared or tensor weights."""
 
+from functools import reduce
+
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -10,6 +13,8 @@ from solvable.errors import OutsideDomain
 from solvable.tasks import Moments
 
 _SWEEPS = 500
+
+Factors = tuple[Float[Array, " _"], ...]
 
 
 class OneUnitFit(eqx.Module):
@@ -69,22 +74,33 @@ def fit_one_unit(moments: Moments, shape: tuple[int, ...]) -> OneUnitFit:
             f"`shape` is {shape} and the moments are of shape {moments.sigma_yz.shape}; they must be of one target and "
             f"{int(np.prod(shape))} features, the product of two lengths or more."
         )
-    correlation = moments.sigma_yz.reshape(shape)
-    second = moments.sigma_zz.reshape(shape + shape)
+    factors = lax.fori_loop(0, _SWEEPS, lambda _, factors: _sweep(moments, factors), _leading(moments, shape))
+    fit = _multiply(factors)
+    square = moments.target_power - jnp.sum(fit * (2 * moments.sigma_yz[0] - moments.sigma_zz @ fit))
+    directions = tuple(factor / jnp.linalg.norm(factor) for factor in factors)
+    return OneUnitFit(jnp.maximum(square, 0) / 2, fit.reshape(shape), directions)
 
-    def sweep(_, factors):
-        for mode in range(len(factors)):
-            others = factors[:mode] + factors[mode + 1 :]
-            target = _contract(correlation, mode, others)
-            normal = jnp.stack([_contract(row, mode, others) for row in _rows(second, mode, others)])
-            factors = (*factors[:mode], jnp.linalg.solve(normal, target), *factors[mode + 1 :])
-            factors = _balance(factors) if mode < len(factors) - 1 else factors
-        return factors
 
-    factors = lax.fori_loop(0, _SWEEPS, sweep, _leading_factors(correlation))
-    fit = factors[0]
-    for factor in factors[1:]:
-        fit = fit[..., None] * factor
-    flat = fit.reshape(1, -1)
-    residual = moments.target_power - jnp.sum(flat * (2 * moments.sigma_yz - flat @ moments.sigma_zz))
-    return OneUnitFit(jnp.maximum(residual, 0) / 2, fit, tuple(f / jnp.linalg.norm(f) for f in factors))
+def _multiply(factors: Factors) -> Float[Array, " features"]:
+    """The product tensor, row by row."""
+    return reduce(lambda left, right: (left[:, None] * right[None, :]).ravel(), factors)
+
+
+def _leading(moments: Moments, shape: tuple[int, ...]) -> Factors:
+    """Leading vectors of Sigma_yz, mode by mode: what is left after one is the tensor of the others."""
+    left, factors = moments.sigma_yz[0], ()
+    for size in shape[:-1]:
+        outputs, values, inputs = jnp.linalg.svd(left.reshape(size, -1), full_matrices=False)
+        factors, left = (*factors, outputs[:, 0]), values[0] * inputs[0]
+    return (*factors, left)
+
+
+def _sweep(moments: Moments, factors: Factors) -> Factors:
+    """Least squares for each vector in turn; all but the one just solved for keep norm 1."""
+    for mode in range(len(factors)):
+        factors = tuple(factor / jnp.linalg.norm(factor) for factor in factors)
+        replaced = lambda vector, m=mode: _multiply((*factors[:m], vector, *factors[m + 1 :]))  # noqa: B023, E731
+        basis = jax.jacfwd(replaced)(factors[mode])
+        best = jnp.linalg.solve(basis.T @ moments.sigma_zz @ basis, basis.T @ moments.sigma_yz[0])
+        factors = (*factors[:mode], best, *factors[mode + 1 :])
+    return factors

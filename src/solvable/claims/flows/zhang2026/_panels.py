@@ -1,0 +1,117 @@
+"""What the panels of Figures 1 and 4 share: training read at its intermediate plateau and at its end, and the figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from solvable import instruments, theory, training
+from solvable.claims import observables
+
+if TYPE_CHECKING:
+    import jax
+    import numpy as np
+    import xarray as xr
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+    from solvable.networks import UnitLayer
+    from solvable.tasks import Moments
+    from solvable.training.objective import Data
+
+LARGE = 0.1  # a unit, ray or direction counts from this share of the largest one's strength
+
+
+def stage_levels(start, plateau, end, *, effective_width: tuple[int, int] = (1, 2)) -> xr.Dataset:
+    """A prediction from three half losses: levels as the paper prints them, and effective widths at the last two."""
+    import jax.numpy as jnp
+
+    levels = 2 * jnp.stack([start, plateau, end])
+    return _stages(levels, effective_width)
+
+
+def one_unit_levels(moments: Moments, shape: tuple[int, ...]) -> xr.Dataset:
+    """``stage_levels`` of a layer whose first saddle is the best fit by one unit and which ends at least squares."""
+    ends = theory.flows.greedy_fixed_points(moments).loss
+    return stage_levels(ends[0], theory.flows.fit_one_unit(moments, shape).loss, ends[-1])
+
+
+def measure_stages(
+    network: UnitLayer,
+    data: Data,
+    *,
+    learning_rate: float,
+    steps: int,
+    effective_width: Callable[[jax.Array, jax.Array], jax.Array],
+    record: int = 1000,
+) -> xr.Dataset:
+    """Loss at the start, at the longest plateau in between, and at the end; effective width and weights at the latter.
+
+    A plateau that is passed rather than reached is read at its flattest point. Where there is none, the level is NaN.
+    """
+    import jax.numpy as jnp
+    import numpy as np
+
+    weights = {"first": lambda network: network.first, "second": lambda network: network.second}
+    run = training.gradient_descent(
+        network, data, learning_rate=learning_rate, steps=steps, record=record, observables=weights
+    )
+    at, loss = np.asarray(run.steps), 2 * np.asarray(run.loss)
+    level, step = _find_plateau(at, loss)
+    rests = jnp.array([np.argmin(np.abs(at - step)), at.size - 1])
+    first, second = (run.observables[name][rests] for name in ("first", "second"))
+    widths = [effective_width(*rest) for rest in zip(first, second, strict=True)]
+    found = _stages(jnp.array([loss[0], level, loss[-1]]), widths)
+    curve = observables(
+        coords={"step": ("step", at, {"long_name": "gradient step"})},
+        loss=("step", loss, {"long_name": "loss"}),
+        weights=(("rest", "unit", "axis"), first[:, :, :2]),
+        second=(("rest", "output", "unit"), second),
+    )
+    return found.merge(curve)
+
+
+def draw_stages(ax: Axes, prediction: xr.Dataset, measurement: xr.Dataset) -> list[Artist]:
+    """The paper's panel: loss with its predicted levels, and first-layer weights at the plateau and at the end."""
+    import numpy as np
+
+    from solvable.report.figures import PALETTE
+
+    levels = prediction["level"].values
+    artists: list[Artist] = [ax.axhline(level, color=PALETTE[0], lw=1, label="levels, theory") for level in levels[:1]]
+    artists += [ax.axhline(level, color=PALETTE[0], lw=1) for level in levels[1:]]
+    at, loss = measurement["step"].values, measurement["loss"].values
+    artists += ax.plot(at, loss, ".", ms=3, color=PALETTE[1], label="loss, measured")
+    ax.set(xlabel="gradient step", ylabel="loss, $E|y - f|^2$", ylim=(-0.05 * levels[0], 1.08 * levels[0]))
+    ax.legend(fontsize="small", loc="upper right")
+    reach = 1.15 * np.max(np.abs(measurement["weights"].values))
+    for place, rest in enumerate(("plateau", "end")):
+        inset = ax.inset_axes((1.05, 0.54 - 0.54 * place, 0.36, 0.46))
+        across, up = measurement["weights"].values[place].T
+        artists += inset.plot(across, up, ".", ms=5, color="black", alpha=0.6)
+        width = int(measurement["effective_width"].values[place])
+        inset.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xticks=[], yticks=[])
+        inset.set_title(f"weights $u_i$, {rest}: {width} of 1", fontsize="small")
+    return artists
+
+
+def _stages(levels, widths) -> xr.Dataset:
+    return observables(
+        coords={"stage": ["start", "plateau", "end"], "rest": ["plateau", "end"]},
+        level=("stage", levels, {"long_name": "loss"}),
+        effective_width=("rest", widths),
+    )
+
+
+def _find_plateau(at: np.ndarray, loss: np.ndarray) -> tuple[float, float]:
+    """Level and time of the longest plateau between the first and the last drop."""
+    stages = instruments.find_stages(at, loss, min_drop=0.02)
+    between = [
+        plateau
+        for plateau in stages.plateaus
+        if plateau.start >= stages.drops[0].end and plateau.end <= stages.drops[-1].start
+    ]
+    if not between:
+        return float("nan"), float("nan")
+    longest = max(between, key=lambda plateau: plateau.end - plateau.start)
+    return longest.level, longest.time

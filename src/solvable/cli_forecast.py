@@ -1,0 +1,192 @@
+"""``solvable forecast``: the main job from the command line."""
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_DEFAULT_OUT = "solvable-forecast"
+_DEFAULT_CLASSES = (3, 5)
+
+
+def forecast(
+    data: Annotated[
+        str | None, typer.Argument(metavar="[DATA]", help="A .npz, .csv or IDX (.gz) file; built-in digits without it.")
+    ] = None,
+    classes: Annotated[str | None, typer.Option(help="Classes to tell apart, such as 3,5.", show_default="3,5")] = None,
+    model: Annotated[str, typer.Option(help="linear or relu.")] = "linear",
+    width: Annotated[int, typer.Option(help="Hidden units.")] = 500,
+    init_scale: Annotated[float, typer.Option(help="Standard deviation of the initial weights.")] = 1e-6,
+    learning_rate: Annotated[float, typer.Option(help="On the half mean squared error.")] = 0.02,
+    steps: Annotated[int | None, typer.Option(help="Gradient steps.", show_default="as many as needed")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Samples a step.", show_default="all")] = None,
+    train: Annotated[bool, typer.Option("--train/--no-train", help="Train, or forecast only.")] = True,
+    seeds: Annotated[int, typer.Option(help="Networks to train, all at once.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", show_default=f"a new {_DEFAULT_OUT}")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds already.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")
+    ] = False,
+) -> None:
+    """Say how training will go on DATA (which stages, when, at what loss), train, and show both."""
+    from rich.console import Console
+
+    from solvable.forecasting import read_classes
+    from solvable.report.publish import check_destination, publish
+
+    chosen = read_classes(classes)
+    target = out if out is not None else _fresh(Path(_DEFAULT_OUT))
+    check_destination(target, overwrite)
+    settings = {
+        "model": model,
+        "width": width,
+        "init_scale": init_scale,
+        "learning_rate": learning_rate,
+        "steps": steps,
+        "batch_size": batch_size,
+        "train": train,
+        "seeds": seeds,
+        "seed": seed,
+    }
+    with Console(stderr=True).status("forecasting and training" if train else "forecasting"):
+        result = _run(data, chosen, settings)
+    with publish(target, overwrite=overwrite) as fresh:
+        files = _write(result, fresh, target)
+    if as_json:
+        print(json.dumps(summary(result, files), allow_nan=False))
+    else:
+        _show(result, files)
+
+
+def _run(data: str | None, classes: tuple[Any, ...] | None, settings: dict[str, Any]) -> "xr.Dataset":
+    from solvable import tasks
+    from solvable.forecasting import Settings
+    from solvable.forecasting import forecast as run
+
+    Settings(**settings)  # refuses a mistake before a file is read
+    labelled = tasks.load_digits() if data is None else tasks.load_labelled(data)
+    return run(labelled, classes=classes if classes or data else _DEFAULT_CLASSES, **settings)
+
+
+def _fresh(path: Path) -> Path:
+    """``path``, or the first of ``path-2``, ``path-3``, ... that does not exist."""
+    number, candidate = 1, path
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.name}-{number}")
+    return candidate
+
+
+def _write(result: "xr.Dataset", directory: Path, target: Path) -> list[str]:
+    from solvable.report.forecast_figure import forecast_figure
+
+    result.to_netcdf(directory / "forecast.nc", engine="h5netcdf")
+    forecast_figure(result).savefig(directory / "forecast.png", dpi=150)
+    files = [str(target / name) for name in ("forecast.png", "forecast.nc", "forecast.json")]
+    text = json.dumps(summary(result, files), indent=2, allow_nan=False)
+    (directory / "forecast.json").write_text(text + "\n", encoding="utf-8")
+    return files
+
+
+def summary(result: "xr.Dataset", files: list[str]) -> dict[str, Any]:
+    """What ``forecast --json`` prints: plain values, None where nothing was predicted or measured.
+
+    Parameters
+    ----------
+    result
+        From ``solvable.forecast``.
+    files
+        What was written.
+
+    Raises
+    ------
+    KeyError
+        A data set that is no forecast.
+
+    References
+    ----------
+    None.
+    """
+    return {
+        "model": result.attrs["model"],
+        "engine": result.attrs["engine"],
+        "warnings": json.loads(result.attrs["warnings"]),
+        "settings": json.loads(result.attrs["settings"]),
+        "loss": result.attrs["loss"],
+        "steps": int(result["step"].values[-1]),
+        "stages": stage_rows(result),
+        "curve_gap": result.attrs.get("curve_gap"),
+        "files": files,
+    }
+
+
+def stage_rows(result: "xr.Dataset") -> list[dict[str, Any]]:
+    """One row a stage, predicted beside measured (mean and standard deviation over seeds).
+
+    Parameters
+    ----------
+    result
+        From ``solvable.forecast``.
+
+    Raises
+    ------
+    KeyError
+        A data set that is no forecast.
+
+    References
+    ----------
+    None.
+    """
+    import numpy as np
+
+    predicted = result.sizes["stage"]
+    measured = result.sizes.get("stage_measured", 0)
+    rows = []
+    for stage in range(max(predicted, measured)):
+        row: dict[str, Any] = {"stage": stage + 1}
+        for name, variable in (
+            ("predicted_step", "predicted_step"),
+            ("predicted_loss", "predicted_stage_loss"),
+            ("level", "level"),
+            ("singular_value", "singular_value"),
+            ("scatter", "scatter"),
+        ):
+            row[name] = float(result[variable][stage]) if stage < predicted else None
+        row["learned"] = str(result["learned"].values[stage]) if stage < predicted else None
+        for name, variable in (("measured_step", "measured_step"), ("measured_loss", "measured_stage_loss")):
+            seeds = result[variable].values[:, stage] if stage < measured else np.array([])
+            seeds = seeds[np.isfinite(seeds)]
+            row[name] = float(seeds.mean()) if seeds.size else None
+            row[f"{name}_std"] = float(seeds.std()) if seeds.size > 1 else None
+        rows.append(row)
+    return rows
+
+
+def _show(result: "xr.Dataset", files: list[str]) -> None:
+    from rich.console import Console
+
+    from solvable.report.tables import stage_table
+
+    console = Console(highlight=False)
+    settings = json.loads(result.attrs["settings"])
+    console.print(
+        f"Two-layer {settings['model']} network, width {settings['width']}, weights from N(0, "
+        f"{settings['init_scale']:g}²), learning rate {settings['learning_rate']:g}, "
+        f"{int(result['step'].values[-1])} steps of {settings['batch_size'] or 'all'} samples.",
+        markup=False,
+    )
+    console.print(f"Engine: {result.attrs['engine']}. Loss: {result.attrs['loss']}.", markup=False)
+    console.print(stage_table(stage_rows(result)))
+    for warning in json.loads(result.attrs["warnings"]):
+        console.print(f"Warning: {warning}", markup=False)
+    gap = result.attrs.get("curve_gap", math.nan)
+    if math.isfinite(gap):
+        console.print(f"Largest distance of the training curve from the forecast: {gap:.1%} of the initial loss.")
+    console.print(f"Figure and data: {', '.join(files)}", markup=False, soft_wrap=True)

@@ -1,6 +1,6 @@
-from . import forecasting as forecasting
 from . import claims as claims
 from . import errors as errors
+from . import forecasting as forecasting
 from . import instruments as instruments
 from . import networks as networks
 from . import numerics as numerics

@@ -36,14 +36,18 @@ app.command()(forecast)
 def main() -> None:
     """Run the command line; a user's mistake is one sentence on standard error and exit status 2."""
     try:
-        app(prog_name="solvable")
+        code = app(prog_name="solvable", standalone_mode=False)
     except (OutsideDomain, Diverged) as mistake:
         _exit(2, str(mistake))
     except KeyboardInterrupt:
         _exit(130, "interrupted.")
-    except SystemExit as stop:
-        # Typer turns an interrupt inside a command into a silent exit.
-        _exit(stop.code, "interrupted." if stop.code == 130 else "")
+    except Exception as mistake:
+        # Typer's own refusals, such as a word where a number is meant, have no public base class of their own.
+        if not hasattr(mistake, "format_message"):
+            raise
+        _exit(2, f"{mistake.format_message().rstrip('.')}.")  # pyright: ignore[reportAttributeAccessIssue]
+    # Typer turns an interrupt inside a command into a silent exit status.
+    _exit(code or 0, "interrupted." if code == 130 else "")
 
 
 def _exit(code: int | str | None, sentence: str) -> None:

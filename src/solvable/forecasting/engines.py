@@ -15,9 +15,12 @@ from solvable.tasks import Samples, sample_moments
 from solvable.theory import flows
 
 _RECORDS = 300
-_MOST_STEPS = 100_000
+# Divergence needs some tens of steps to show; stages that take longer than the most are not waited for.
+_FEWEST_STEPS, _MOST_STEPS = 100, 100_000
 # Where neighbouring eigenvalues are closer than this share, a new sample of the data may exchange them.
 _NEAR = 0.05
+# Below the stable rate the loss never rises above its start; rounding is allowed.
+_RISE = 1.0001
 # Initial strength, as a share of the learned one, above which the curve gap passes 0.02 of the initial loss.
 _SMALL_START = 1e-3
 
@@ -78,10 +81,10 @@ def _predict_linear(samples: Samples, settings: Settings, names: list[str]) -> P
     _refuse_uncorrelated(points.escape_rate[0], samples)
     count = int(np.sum(points.eigenvalues > 1e-3 * points.eigenvalues[0]))
     start = settings.init_scale * np.sqrt(settings.width / 2)
-    steps = settings.steps or _horizon(start, points.escape_rate[: min(count, settings.width)], settings)
-    network = {"width": settings.width, "init_scale": settings.init_scale}
+    flow_time = _horizon(start, points.escape_rate[: min(count, settings.width)])
+    steps = settings.steps or _steps(flow_time, settings)
     curve = _narrow_curve(moments, settings, steps)
-    _refuse_divergence(curve, moments, settings, steps)
+    _refuse_divergence(curve, moments, settings, flow_time)
     stages = find_stages(curve.steps, curve.loss)
     if settings.steps is None and stages.drops:
         # Half as long again as the last stage takes, so that its end is seen.
@@ -115,10 +118,13 @@ def record_steps(steps: int) -> jax.Array:
     return jnp.asarray(np.unique(np.linspace(0, steps, _RECORDS + 1).round().astype(int)))
 
 
-def _horizon(start: float, rates: np.ndarray, settings: Settings) -> int:
-    """Steps by which every mode has surely escaped: as if each waited for the one before."""
-    growth = max(np.log(1 / start), 1.0)
-    return min(_round_up(1.5 * growth * np.sum(1 / rates[rates > 0]) / settings.learning_rate), _MOST_STEPS)
+def _horizon(start: float, rates: np.ndarray) -> float:
+    """Gradient-flow time by which every mode has surely escaped: as if each waited for the one before."""
+    return 1.5 * max(float(np.log(1 / start)), 1.0) * float(np.sum(1 / rates[rates > 0]))
+
+
+def _steps(flow_time: float, settings: Settings) -> int:
+    return min(max(_round_up(flow_time / settings.learning_rate), _FEWEST_STEPS), _MOST_STEPS)
 
 
 def _round_up(steps: float) -> int:
@@ -155,7 +161,7 @@ def describe_direction(direction: np.ndarray, names: list[str]) -> str:
     large = [(name, weight) for name, weight in zip(names, weights, strict=True) if abs(weight) > 0.3]
     up = " + ".join(name for name, weight in large if weight > 0)
     down = " + ".join(name for name, weight in large if weight < 0)
-    return f"{up} against {down}" if up and down else f"{up or down} alike" if len(large) > 1 else up or down
+    return f"{up} against {down}" if up and down else f"{(up or down).replace(' + ', ' and ')} alike" if len(large) > 1 else up or down
 
 
 def _linear_warnings(points, count: int, curve, start: float, settings: Settings) -> list[str]:
@@ -165,7 +171,7 @@ def _linear_warnings(points, count: int, curve, start: float, settings: Settings
         if (upper - lower) < _NEAR * upper:
             warnings.append(
                 f"Eigenvalues {mode + 1} and {mode + 2} of Sigma_yx Sigma_xx^-1 Sigma_xy nearly coincide "
-                f"({upper:.4g} and {lower:.4g}): which mode comes first, and the later rates, may change with the sample."
+                f"({upper:.4g} and {lower:.4g}): which comes first, and the later rates, may change with the sample."
             )
     learned = float(curve.strengths[-1].max()) ** 2
     if start**2 > _SMALL_START * learned:
@@ -178,10 +184,10 @@ def _linear_warnings(points, count: int, curve, start: float, settings: Settings
             f"Width {settings.width} is small for {count} modes: the start along each mode is no average over units."
         )
     sharpest = float(np.max(curve.sharpness))
-    if settings.learning_rate * sharpest > 1:
+    if settings.learning_rate * sharpest > 2:
         warnings.append(
-            f"The learning rate {settings.learning_rate:g} is above half the stable limit {2 / sharpest:.3g} reached on "
-            "the way; the loss may oscillate."
+            f"The learning rate {settings.learning_rate:g} is above the stable limit {2 / sharpest:.3g} reached on the "
+            "way: the loss oscillates there, and networks need not follow the forecast."
         )
     if settings.batch_size:
         warnings.append("The forecast is for all samples at once; minibatch noise is not part of it.")
@@ -198,22 +204,18 @@ def _refuse_uncorrelated(rate: float, samples: Samples) -> None:
         )
 
 
-def _refuse_divergence(curve, moments, settings: Settings, steps: int) -> None:
-    bad = np.flatnonzero(~np.isfinite(curve.loss))
-    if bad.size == 0:
+def _refuse_divergence(curve, moments, settings: Settings, flow_time: float) -> None:
+    """Refuse where the loss rises above its start and never comes back; the step is the first one above."""
+    above = np.flatnonzero(~(curve.loss <= _RISE * curve.loss[0]))
+    if above.size == 0 or curve.loss[-1] <= curve.loss[0]:
         return
-    last, first = int(curve.steps[bad[0] - 1]), int(curve.steps[bad[0]])
+    last, first = int(curve.steps[above[0] - 1]), int(curve.steps[above[0]])
+    network = {"width": settings.width, "init_scale": settings.init_scale}
     fine = flows.narrow_network_forecast(
-        moments,
-        width=settings.width,
-        init_scale=settings.init_scale,
-        learning_rate=settings.learning_rate,
-        record_steps=jnp.arange(last, first + 1),
+        moments, learning_rate=settings.learning_rate, record_steps=jnp.arange(last, first + 1), **network
     )
-    step = last + int(np.argmin(np.isfinite(np.asarray(fine.loss))))
-    stable = flows.largest_stable_rate(
-        moments, width=settings.width, init_scale=settings.init_scale, flow_time=settings.learning_rate * steps
-    )
+    step = last + int(np.argmin(np.asarray(fine.loss) <= _RISE * curve.loss[0]))
+    stable = flows.largest_stable_rate(moments, flow_time=flow_time, **network)
     raise OutsideDomain(
         f"`learning_rate` is {settings.learning_rate:g}: gradient descent diverges at step {step}; "
         f"the largest stable rate for these data is {float(stable):.3g}; use a smaller one."
@@ -228,7 +230,7 @@ def _predict_relu(samples: Samples, settings: Settings, names: list[str]) -> Pre
     rays = jax.tree.map(np.asarray, flows.settle_on_rays(samples, first, second, log_growth=growth))
     _refuse_uncorrelated(float(rays.rates[0]), samples)
     start = settings.init_scale * np.sqrt(settings.width * float(rays.strength[0]))
-    steps = settings.steps or 3 * _horizon(start, rays.rates[:1], settings)
+    steps = settings.steps or _steps(3 * _horizon(start, rays.rates[:1]), settings)
     curve = flows.single_ray_forecast(
         samples,
         rays,
@@ -238,8 +240,8 @@ def _predict_relu(samples: Samples, settings: Settings, names: list[str]) -> Pre
         record_steps=record_steps(steps),
     )
     curve = jax.tree.map(np.asarray, curve)
-    if not np.all(np.isfinite(curve.loss)):
-        bad = int(curve.steps[np.argmin(np.isfinite(curve.loss))])
+    if not curve.loss[-1] <= curve.loss[0]:
+        bad = int(curve.steps[np.argmin(curve.loss <= _RISE * curve.loss[0])])
         raise OutsideDomain(
             f"`learning_rate` is {settings.learning_rate:g}: a single unit on the first ray diverges by step {bad}; "
             f"use one below {1 / float(rays.rates[0]):.3g} (1 / growth rate)."
@@ -280,7 +282,8 @@ def _relu_warnings(rays, names: list[str], until: float, settings: Settings) -> 
     )
     warnings = [
         f"For ReLU units theory gives the early alignment (rays of growth rate {listed}) and the first escape. "
-        f"It gives no stage after step {until:.0f}: how rays interact is an open problem, so the later curve is measured only."
+        f"It gives no stage after step {until:.0f}: how rays interact is an open problem, "
+        "so the later curve is measured only."
     ]
     if settings.batch_size:
         warnings.append("The forecast is for all samples at once; minibatch noise is not part of it.")

@@ -49,8 +49,9 @@ def forecast(
     xr.Dataset
         ``predicted_loss (time)``, ``measured_loss (seed, time)``, ``predicted_strength (time, mode)``,
         ``measured_strength (seed, time, mode)``; per ``stage`` the predicted step, loss, level, singular value and
-        what is learned, and ``measured_step (seed, stage)``, ``measured_stage_loss (seed, stage)``. Coordinates ``step``
-        and ``time`` (learning_rate * step). Attributes: model, engine, warnings (JSON), settings (JSON), curve_gap.
+        what is learned, and ``measured_step (seed, stage)``, ``measured_stage_loss (seed, stage)``. Coordinates
+        ``step`` and ``time`` (learning_rate * step). Attributes: model, engine, warnings (JSON), settings (JSON),
+        curve_gap.
         Measured variables are missing where nothing was trained. Losses are (1/2P) sum |y - f(x)|^2.
 
     Raises

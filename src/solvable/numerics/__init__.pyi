@@ -1,5 +1,6 @@
 from . import activations as activations
 from .activations import Activation as Activation
+from .curves import divergence_time as divergence_time
 from .curves import first_crossing as first_crossing
 from .gaussian import gaussian_cubature as gaussian_cubature
 from .polynomials import Monomials as Monomials

@@ -36,3 +36,33 @@ def first_crossing(times: Float[np.ndarray, " record"], values: Float[np.ndarray
     after = crossed[0]
     share = (level - values[after - 1]) / (values[after] - values[after - 1])
     return float(times[after - 1] + share * (times[after] - times[after - 1]))
+
+
+def divergence_time(times: Float[np.ndarray, " record"], values: Float[np.ndarray, " record"]) -> float:
+    """Time at which a curve diverges like 1/(T - t), its inverse extrapolated to 0; inf where it stays finite.
+
+    Parameters
+    ----------
+    times, values
+        The recorded curve, times increasing; any unit. Values that are not finite come after the divergence.
+
+    Raises
+    ------
+    OutsideDomain
+        Lengths that differ, or fewer than two finite records before the divergence.
+
+    References
+    ----------
+    None: linear extrapolation.
+    """
+    finite = np.isfinite(values)
+    last = values.size - 1 if finite.all() else int(np.argmin(finite)) - 1
+    if times.shape != values.shape or last < 1:
+        raise OutsideDomain(
+            f"`times` and `values` have {times.size} and {values.size} records, finite up to record {last}; they must "
+            "be equally long, with at least 2 finite records before the divergence."
+        )
+    if finite.all():
+        return float("inf")
+    before, after = 1 / values[last - 1], 1 / values[last]
+    return float(times[last] + (times[last] - times[last - 1]) * after / (before - after))

@@ -93,7 +93,7 @@ def stage_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False)
     table.add_column("stage", justify="right")
     table.add_column("learned", overflow="fold")
-    for name in ("singular value", "step forecast", "measured", "loss forecast", "measured"):
+    for name in ("singular value", "forecast step", "measured step", "forecast loss", "measured loss"):
         table.add_column(name, justify="right")
     for row in rows:
         table.add_row(

@@ -1,8 +1,13 @@
+from .images import LabelledData as LabelledData
+from .images import load_digits as load_digits
+from .images import one_hot as one_hot
 from .in_context import ContextStatistics as ContextStatistics
 from .in_context import InContextRegression as InContextRegression
 from .points import convolution_points as convolution_points
 from .points import convolution_teacher as convolution_teacher
 from .points import orthogonal_pair as orthogonal_pair
+from .readers import load_fashion_mnist as load_fashion_mnist
+from .readers import load_labelled as load_labelled
 from .samples import FeatureMap as FeatureMap
 from .samples import Moments as Moments
 from .samples import Samples as Samples
@@ -13,8 +18,3 @@ from .teachers import TeacherNetwork as TeacherNetwork
 from .teachers import linear_teacher as linear_teacher
 from .teachers import power_law_spectrum as power_law_spectrum
 from .teachers import power_law_teacher as power_law_teacher
-from .images import LabelledData as LabelledData
-from .images import load_digits as load_digits
-from .images import one_hot as one_hot
-from .readers import load_fashion_mnist as load_fashion_mnist
-from .readers import load_labelled as load_labelled

@@ -36,7 +36,7 @@ class TeacherNetwork(eqx.Module):
         if self.second.shape[1:] != (width,) or self.covariance.shape != (input_dim, input_dim):
             raise OutsideDomain(
                 f"`first`, `second`, `covariance` have shapes {self.first.shape}, {self.second.shape}, "
-                f"{self.covariance.shape}; they must be (width, input_dim), (output_dim, width), (input_dim, input_dim)."
+                f"{self.covariance.shape}; they must be (width, input_dim), (output_dim, width) and square."
             )
         if is_concrete(self.covariance):
             eigenvalues = np.linalg.eigvalsh(self.covariance)

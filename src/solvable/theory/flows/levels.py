@@ -71,6 +71,44 @@ def quadratic_network_levels(eigenvalues: Float[Array, " mode"]) -> Levels:
     return Levels(active, loss, strength)
 
 
+def greedy_quadratic_levels(eigenvalues: Float[Array, " mode"]) -> Levels:
+    """The levels a quadratic network steps down from small weights: the largest eigenvalue left is learned next.
+
+    Parameters
+    ----------
+    eigenvalues
+        lambda_k of the symmetric teacher matrix A, any order; positive.
+
+    Returns
+    -------
+    Levels
+        Rows m = 0 .. D: the m largest eigenvalues are learned. Modes in the order of ``eigenvalues``.
+
+    Raises
+    ------
+    OutsideDomain
+        As ``quadratic_network_levels``, or an eigenvalue that is not positive: which mode is next then depends on
+        the units that are left.
+
+    Notes
+    -----
+    At a stop with r active modes and Lambda left out, small units see S = 2 lambda_k + 2 Lambda / (2 + r) on the modes
+    left out and 0 on the active ones: positive, so that every unit that grows does so along the largest lambda_k.
+
+    References
+    ----------
+    zhang2026, Section 5.2 and H.2, Step 2 [growth along the top eigenvector of S], at the saddles of Eq. 71.
+    """
+    if is_concrete(eigenvalues) and not jnp.all(eigenvalues > 0):
+        raise OutsideDomain(
+            f"`eigenvalues` is {eigenvalues}; the order of the stops is known where all are above 0; "
+            "use `quadratic_network_levels` for the levels of every order."
+        )
+    every = quadratic_network_levels(eigenvalues)
+    learned = jnp.append(jnp.zeros(1, int), jnp.cumsum(2 ** jnp.argsort(-eigenvalues)))
+    return Levels(every.active[learned], every.loss[learned], every.strength[learned])
+
+
 def linear_attention_levels(eigenvalues: Float[Array, " mode"], context_length: int) -> Levels:
     r"""The levels linear attention steps down while it learns linear regression in context, one head at a time.
 

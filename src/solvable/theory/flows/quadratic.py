@@ -109,6 +109,27 @@ def blow_up_time(
     return _blow_up(first, second, correlation)
 
 
+def gaussian_correlation(teacher: Float[Array, "input_dim input_dim"]) -> Float[Array, "input_dim input_dim"]:
+    r"""S = E[y x x^T] of the target y = x.A x on standard Gaussian inputs.
+
+    .. math:: S = 2 A + \mathrm{tr}(A)\, I
+
+    Parameters
+    ----------
+    teacher
+        A, symmetric, with eigenvalues of any signs.
+
+    Raises
+    ------
+    Raises nothing.
+
+    References
+    ----------
+    zhang2026, Eq. 43 [Sigma_yZ with Z = x x^T], for many samples of the task of App. I, Eq. 71; by Wick's theorem.
+    """
+    return 2 * teacher + jnp.trace(teacher) * jnp.eye(teacher.shape[0], dtype=teacher.dtype)
+
+
 def growth_order(blow_up: BlowUp) -> Int[Array, " width"]:
     """Indices of the units in the order in which they blow up; those that never do come last.
 

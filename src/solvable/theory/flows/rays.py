@@ -5,7 +5,7 @@ Near zero a unit of f = sum_i v_i relu(u_i . x) does not feel the others,
     v' = E[y relu(u . x)],   u' = E[1(u . x > 0) x (y . v)],
 
 and both sides are homogeneous: directions evolve by themselves and settle on *rays* that grow exponentially. What
-comes after the first escape depends on how rays interact, for which there is no general theory: this module stops there.
+comes after the first escape depends on how rays interact, for which there is no general theory: this module ends there.
 """
 
 import equinox as eqx

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from solvable import instruments, theory, training
+from solvable import instruments, tasks, theory, training
 from solvable.claims import observables
 
 if TYPE_CHECKING:
@@ -16,10 +16,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from solvable.networks import UnitLayer
-    from solvable.tasks import Moments
+    from solvable.numerics import Activation
+    from solvable.tasks import Moments, Samples
     from solvable.training.objective import Data
 
-LARGE = 0.1  # a unit, ray or direction counts from this share of the largest one's strength
+LARGE = 0.2  # a unit, ray or direction counts from this share of the largest one's strength
+
+
+def width_two_teacher(activation: Activation, norm: float, data_seed: int, num_samples: int) -> Samples:
+    """The task of Figure 4: y = sigma(x_1) + sigma(norm x_2) on white inputs in the plane."""
+    import jax
+    import jax.numpy as jnp
+
+    first = jnp.diag(jnp.array([1.0, norm]))
+    task = tasks.TeacherNetwork(first, jnp.ones((1, 2)), activation, jnp.eye(2))
+    return task.sample(jax.random.key(data_seed), num_samples)
 
 
 def stage_levels(start, plateau, end, *, effective_width: tuple[int, int] = (1, 2)) -> xr.Dataset:
@@ -77,12 +88,11 @@ def draw_stages(ax: Axes, prediction: xr.Dataset, measurement: xr.Dataset) -> li
 
     from solvable.report.figures import PALETTE
 
-    levels = prediction["level"].values
-    artists: list[Artist] = [ax.axhline(level, color=PALETTE[0], lw=1, label="levels, theory") for level in levels[:1]]
-    artists += [ax.axhline(level, color=PALETTE[0], lw=1) for level in levels[1:]]
     at, loss = measurement["step"].values, measurement["loss"].values
-    artists += ax.plot(at, loss, ".", ms=3, color=PALETTE[1], label="loss, measured")
-    ax.set(xlabel="gradient step", ylabel="loss, $E|y - f|^2$", ylim=(-0.05 * levels[0], 1.08 * levels[0]))
+    artists: list[Artist] = [*ax.plot(at, loss, ".", ms=3, color=PALETTE[1], label="measured")]
+    for place, level in enumerate(prediction["level"].values if "level" in prediction else ()):
+        artists.append(ax.axhline(level, color=PALETTE[0], lw=1, label="_theory" if place else "levels, theory"))
+    ax.set(xlabel="gradient step", ylabel="loss, $E|y - f|^2$", ylim=(-0.05 * loss[0], 1.08 * loss[0]))
     ax.legend(fontsize="small", loc="upper right")
     reach = 1.15 * np.max(np.abs(measurement["weights"].values))
     for place, rest in enumerate(("plateau", "end")):

@@ -34,7 +34,7 @@ class Sweep:
     init_scales: tuple[float, ...]
     learning_rate: float
     steps: int
-    records: int = 400
+    records: int = 160
 
     def __len__(self) -> int:
         return max(len(self.exponents), len(self.widths), len(self.init_scales))
@@ -101,7 +101,9 @@ def forecast_escape(sweep: Sweep) -> list[float]:
         values * (len(sweep) // len(values)) for values in (sweep.exponents, sweep.widths, sweep.init_scales)
     )
     return [
-        float(theory.flows.first_escape_quantile(tasks.power_law_spectrum(NUM_MODES, at), width=width, init_scale=scale))
+        float(
+            theory.flows.first_escape_quantile(tasks.power_law_spectrum(NUM_MODES, at), width=width, init_scale=scale)
+        )
         for at, width, scale in zip(exponents, widths, scales, strict=True)
     ]
 

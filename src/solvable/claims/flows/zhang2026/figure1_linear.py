@@ -76,7 +76,7 @@ class LinearNetworkCurve(Claim):
     steps: int = 1500
     num_seeds: int = 256  # networks averaged over
     data_seed: int = 0
-    full = dict(width=400)  # noqa: RUF012
+    full = dict(width=400)
 
     def predict(self) -> xr.Dataset:
         import jax.numpy as jnp

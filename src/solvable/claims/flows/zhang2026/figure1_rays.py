@@ -89,7 +89,7 @@ class ReluFirstEscape(Claim):
     learning_rate: float = 0.02  # twice the paper's
     steps: int = 750  # the second ray has not grown yet
     num_seeds: int = 256  # networks averaged over
-    full = dict(width=400)  # noqa: RUF012
+    full = dict(width=400)
 
     def predict(self) -> xr.Dataset:
         import jax.numpy as jnp

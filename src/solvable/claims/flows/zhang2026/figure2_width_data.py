@@ -25,18 +25,16 @@ class LinearPlateausIgnoreWidth(Claim):
     source = Source("zhang2026", "Fig. 2A (linear network)", "asymptotic")
     metric, tolerance = max_relative_error("rise_time", over="mean"), 0.02
 
-    widths: tuple[int, ...] = (25, 100, 400)  # H
+    widths: tuple[int, ...] = (25, 100, 200)  # H
     exponent: float = 1.0  # kappa
     init_scale: float = 1e-6  # epsilon
     learning_rate: float = 0.1
-    steps: int = 1000
-    num_seeds: int = 12
-    full = dict(widths=(10, 30, 100, 300, 1000), num_seeds=32)  # noqa: RUF012
+    steps: int = 800
+    num_seeds: int = 8
+    full = dict(widths=(10, 30, 100, 300, 1000), num_seeds=32)
 
     def _sweep(self) -> _power_law.Sweep:
-        return _power_law.Sweep(
-            (self.exponent,), self.widths, (self.init_scale,), self.learning_rate, self.steps
-        )
+        return _power_law.Sweep((self.exponent,), self.widths, (self.init_scale,), self.learning_rate, self.steps)
 
     def predict(self) -> xr.Dataset:
         forecast = _power_law.forecast_linear(self._sweep())
@@ -68,20 +66,18 @@ class HeadsShortenPlateaus(Claim):
     """
 
     source = Source("zhang2026", "Fig. 2A (linear self-attention)", "asymptotic")
-    metric, tolerance = max_relative_error("escape_time"), 0.06
+    metric, tolerance = max_relative_error("escape_time"), 0.07
 
     widths: tuple[int, ...] = (8, 32)  # H, number of heads
     exponent: float = 1.0  # kappa
     init_scale: float = 0.02  # epsilon
-    learning_rate: float = 0.2
-    steps: int = 400
+    learning_rate: float = 0.3
+    steps: int = 270
     num_seeds: int = 256
-    full = dict(widths=(4, 8, 16, 32, 64), init_scale=0.01, steps=1200)  # noqa: RUF012
+    full = dict(widths=(4, 8, 16, 32, 64), init_scale=0.01, steps=700)
 
     def _sweep(self) -> _power_law.Sweep:
-        return _power_law.Sweep(
-            (self.exponent,), self.widths, (self.init_scale,), self.learning_rate, self.steps
-        )
+        return _power_law.Sweep((self.exponent,), self.widths, (self.init_scale,), self.learning_rate, self.steps)
 
     def predict(self) -> xr.Dataset:
         return self._label(_power_law.forecast_escape(self._sweep()))
@@ -112,14 +108,12 @@ class EqualSingularValuesLeaveOneDrop(Claim):
     width: int = 100  # H, the paper's
     init_scale: float = 1e-6  # epsilon
     learning_rate: float = 0.1
-    steps: int = 2000
-    num_seeds: int = 12
-    full = dict(exponents=(0.0, 0.75, 1.0, 1.5, 2.0), num_seeds=48)  # noqa: RUF012
+    steps: int = 1600
+    num_seeds: int = 8
+    full = dict(exponents=(0.0, 0.75, 1.0, 1.5, 2.0), num_seeds=48)
 
     def _sweep(self) -> _power_law.Sweep:
-        return _power_law.Sweep(
-            self.exponents, (self.width,), (self.init_scale,), self.learning_rate, self.steps
-        )
+        return _power_law.Sweep(self.exponents, (self.width,), (self.init_scale,), self.learning_rate, self.steps)
 
     def predict(self) -> xr.Dataset:
         import numpy as np
@@ -152,32 +146,30 @@ class EqualSingularValuesLeaveOneDrop(Claim):
 class EqualSingularValuesKeepHeadsApart(Claim):
     """Linear attention learns even modes of equal singular value one at a time, a head after the other.
 
-    Levels and the time of the first escape are medians over draws of the weights.
+    Two heads may also escape almost together: the number of drops and their levels are medians over draws of the
+    weights. A singular value of multiplicity three is learned by three heads along any orthogonal directions.
     """
 
     source = Source("zhang2026", "Fig. 2B (linear self-attention)", "asymptotic")
-    metric, tolerance = max_relative_error("level", "drops", "escape_time"), 0.06
+    metric, tolerance = max_relative_error("level", "drops"), 0.02
 
     exponents: tuple[float, ...] = (0.0, 1.0)  # kappa
     width: int = 25  # H, the paper's
-    init_scale: float = 0.01  # epsilon
-    learning_rate: float = 0.2
-    steps: int = 2500
-    num_seeds: int = 48
-    full = dict(exponents=(0.0, 0.5, 1.0), init_scale=0.005, steps=5000, num_seeds=128)  # noqa: RUF012
+    init_scale: float = 0.005  # epsilon
+    learning_rate: float = 0.3
+    steps: int = 3000
+    num_seeds: int = 16
+    full = dict(exponents=(0.0, 0.5, 1.0), init_scale=0.002, steps=8000, num_seeds=64)
 
     def _sweep(self) -> _power_law.Sweep:
-        return _power_law.Sweep(
-            self.exponents, (self.width,), (self.init_scale,), self.learning_rate, self.steps
-        )
+        return _power_law.Sweep(self.exponents, (self.width,), (self.init_scale,), self.learning_rate, self.steps)
 
     def predict(self) -> xr.Dataset:
         levels = [
             theory.flows.linear_attention_levels(_power_law.covariance_spectrum(at), _power_law.CONTEXT_LENGTH).loss
             for at in self.exponents
         ]
-        drops = [_power_law.NUM_MODES] * len(self.exponents)
-        return self._label(levels, drops, _power_law.forecast_escape(self._sweep()))
+        return self._label(levels, [_power_law.NUM_MODES] * len(self.exponents))
 
     def measure(self, key: jax.Array) -> xr.Dataset:
         import numpy as np
@@ -185,21 +177,19 @@ class EqualSingularValuesKeepHeadsApart(Claim):
         times = self._sweep().times
         loss = np.asarray(_power_law.train_attention(self._sweep(), key, self.num_seeds).loss)
         drops = np.median(_power_law.count_drops(times, loss), axis=0)
-        escape = np.median(_power_law.first_drops(times, loss), axis=0)
         levels = [_median_levels(times, loss[:, place]) for place in range(len(self.exponents))]
         curves = observables(
             coords={"time": ("time", times, _power_law.TIME)}, loss=(("seed", "exponent", "time"), 2 * loss[:4])
         )
-        return self._label(levels, drops, escape).merge(curves)
+        return self._label(levels, drops).merge(curves)
 
-    def _label(self, levels, drops, escape_time) -> xr.Dataset:
+    def _label(self, levels, drops) -> xr.Dataset:
         import numpy as np
 
         return observables(
             coords={"exponent": list(self.exponents)},
             level=(("exponent", "plateau"), 2 * np.asarray(levels)),
             drops=("exponent", drops),
-            escape_time=("exponent", escape_time),
         )
 
     def draw(self, ax: Axes, prediction: xr.Dataset, measurement: xr.Dataset) -> list[Artist]:

@@ -73,6 +73,30 @@ def _outcome(row: Mapping[str, Any]) -> Text:
     return Text(words, style="green" if expected else "bold red")
 
 
+def catalogue_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The catalogue as a Markdown table, for the README.
+
+    Parameters
+    ----------
+    rows
+        What ``solvable list --json`` lists under ``claims``.
+
+    Raises
+    ------
+    KeyError
+        A row that is not a claim.
+
+    References
+    ----------
+    None.
+    """
+    lines = ["| claim | says | where | kind | expected |", "|---|---|---|---|---|"]
+    for row in rows:
+        cells = (f"`{row['paper']}/{row['claim']}`", row["says"], row["source"], row["kind"], row["expected"])
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
 def stage_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """One line a stage of training: forecast beside measured.
 

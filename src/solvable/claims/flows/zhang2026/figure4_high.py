@@ -26,11 +26,11 @@ class LogCoshUnitsGrowOneByOne(Claim):
     source = Source("zhang2026", "Fig. 4E and Section 5.2", "asymptotic")
     metric, tolerance = max_curve_gap("effective_width"), 0.01
 
-    num_samples: int = 1024  # P
+    num_samples: int = 512  # P
     width: int = 10  # H
     init_scale: float = 0.005  # epsilon
     learning_rate: float = 0.04  # twice the paper's
-    steps: int = 6000
+    steps: int = 15000
     teacher_norm: float = 2.0  # of the teacher's second unit; the first has 1
     data_seed: int = 0
     full = dict(num_samples=8192)  # noqa: RUF012

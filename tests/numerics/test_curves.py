@@ -41,3 +41,18 @@ def test_records_that_do_not_make_a_curve_are_refused(times, values, monkeypatch
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as for users, who run without shape checks
     with pytest.raises(OutsideDomain, match="equally long, at least 2"):
         first_crossing(times, values, 0.0)
+
+
+def test_a_pole_is_found_between_records():
+    times = np.linspace(0, 2, 21)
+    values = np.where(times < 1.234, 3 / (1.234 - times), np.nan)
+    assert divergence_time(times, values) == pytest.approx(1.234, rel=1e-12)
+    assert divergence_time(times, -values) == pytest.approx(1.234, rel=1e-12)
+    assert divergence_time(times, np.exp(times)) == np.inf
+
+
+def test_a_curve_that_diverges_at_once_or_has_other_times_is_refused():
+    with pytest.raises(OutsideDomain, match="finite up to record 0"):
+        divergence_time(np.arange(3.0), np.array([1.0, np.inf, np.inf]))
+    with pytest.raises(OutsideDomain, match="have 3 and 2 records"):
+        divergence_time(np.arange(3.0), np.array([1.0, 2.0]))

@@ -95,10 +95,10 @@ def test_linear_weights_conserve_their_imbalance_to_the_order_of_the_learning_ra
     """U U^T - V^T V is constant for gradient flow; descent changes it by O(learning rate) in a given time."""
     network, drifts = draw_network(init_scale=0.5), []
     imbalance = {"imbalance": lambda n: n.first @ n.first.T - n.second.T @ n.second}
-    for steps in (100, 200, 400):
+    for steps in (500, 1000, 2000):
         run = gradient_descent(network, TASK, learning_rate=5 / steps, steps=steps, record=2, observables=imbalance)
         drifts.append(np.max(np.abs(np.diff(run.observables["imbalance"], axis=0))))
-    np.testing.assert_allclose(np.array(drifts[:-1]) / drifts[1:], 2, atol=0.2)
+    np.testing.assert_allclose(np.array(drifts[:-1]) / drifts[1:], 2, atol=0.1)
 
 
 def test_records_are_kept_at_the_steps_asked_for():
@@ -277,11 +277,11 @@ def test_float32_stays_float32(activation):
         ({"learning_rate": float("nan")}, "`learning_rate` is nan"),
         ({"steps": 0}, "`steps` is 0; it must be a whole number of at least 1"),
         ({"record": 1}, "`record` is 1; it must be a whole number of at least 2"),
-        ({"record": np.array([3, 2])}, "must hold increasing steps between 0 and `steps` = 10"),
+        ({"record": np.array([3, 2])}, "must hold increasing whole steps between 0 and `steps` = 10"),
         ({"record": np.array([0, 11])}, "between 0 and `steps` = 10"),
         ({"record": np.array([-1, 5])}, "between 0 and `steps` = 10"),
-        ({"record": np.array([], int)}, "must hold increasing steps"),
-        ({"record": np.array([0.5, 1.5])}, "`record`.*whole"),
+        ({"record": np.array([], int)}, "must hold increasing whole steps"),
+        ({"record": np.array([0.5, 1.5])}, "must hold increasing whole steps"),
         ({"reduction": "moment"}, "`reduction` is 'moment'; it must be one of"),
     ],
 )
@@ -312,10 +312,10 @@ def test_minibatches_that_cannot_be_are_refused(data, batch_size, message, monke
 def test_a_task_that_does_not_suit_the_units_is_refused_in_words():
     """Sequences for attention, vectors for neurons."""
     attention = draw_network(AttentionHead(), input_shape=(2, 4), output_dim=1)
-    with pytest.raises(OutsideDomain):
+    with pytest.raises(OutsideDomain, match=r"has shape \(2,\); these units read inputs of shape \(token_dim, tokens\)"):
         gradient_descent(attention, TASK, learning_rate=0.1, steps=3)
     sequences = InContextRegression(jnp.eye(1), 3)
-    with pytest.raises(OutsideDomain, match="not for Monomials"):
+    with pytest.raises(OutsideDomain, match=r"has shape \(2, 4\); these units read inputs of shape \(input_dim,\)"):
         gradient_descent(draw_network(), sequences, learning_rate=0.1, steps=3)
     wrong_size = TeacherNetwork(jnp.eye(3), jnp.ones((2, 3)), activations.identity, jnp.eye(3))
     with pytest.raises(OutsideDomain, match=r"of shape \(2, 3\); this layer has coefficients of shape \(2, 2\)"):

@@ -40,7 +40,7 @@ def mean_square(network, samples):
 
 @pytest.mark.parametrize(("unit", "task"), CASES.values(), ids=CASES)
 def test_moments_features_and_samples_give_the_same_loss_gradient_and_curvature(unit, task):
-    network, samples = draw(unit, task)
+    network, samples = draw(unit, task, num_samples=8)
     flat, restore = ravel_pytree(network)
     losses = [make_objective(network, samples, form) for form in ("moments", "features", "samples")]
     assert [name_of(loss) for loss in losses] == ["moments", "features", "samples"]
@@ -135,10 +135,15 @@ def test_impossible_reductions_are_refused_with_what_is_possible():
         make_objective(draw(*CASES["quadratic"])[0], moments)
 
 
-def test_moments_for_a_layer_that_has_none_are_refused():
-    network = draw(RELU, VECTORS)[0]
-    with pytest.raises(OutsideDomain, match="polynomial"):
-        make_objective(network, Moments(jnp.ones(()), jnp.ones((1, 4)), jnp.eye(4)))
+@pytest.mark.parametrize(
+    ("unit", "input_shape", "size"),
+    [(RELU, (4,), 4), (Neuron(activations.square, bias=True), (3,), 10), (AttentionHead(softmax=True), (3, 4), 18)],
+    ids=["relu", "bias", "softmax"],
+)
+def test_moments_for_a_layer_that_has_none_are_refused(unit, input_shape, size):
+    network = initialise(unit, jax.random.key(0), width=2, input_shape=input_shape)
+    with pytest.raises(OutsideDomain, match="not a polynomial of its input"):
+        make_objective(network, Moments(jnp.ones(()), jnp.ones((1, size)), jnp.eye(size)))
 
 
 def test_unknown_reductions_are_refused(monkeypatch):

@@ -47,7 +47,7 @@ def train(samples: Samples, settings: Settings, steps: np.ndarray, modes: int) -
     unit = Neuron(activations.identity if settings.model == "linear" else activations.relu)
     watched = {"strength": partial(_strengths, count=modes)}
 
-    def run(key):
+    def run(key, samples):
         key_start, key_order = jax.random.split(key)
         network = initialise_for(unit, samples, key_start, width=settings.width, init_scale=settings.init_scale)
         rule = {
@@ -63,8 +63,9 @@ def train(samples: Samples, settings: Settings, steps: np.ndarray, modes: int) -
     keys = jax.random.split(jax.random.key(settings.seed), settings.seeds)
     if settings.seeds == 1:
         # Outside vmap, so that divergence is reported with its step.
-        return jax.tree.map(lambda values: values[None], run(keys[0]))
-    return wait(jax.jit(jax.vmap(run))(keys))
+        return jax.tree.map(lambda values: values[None], run(keys[0], samples))
+    # The data are an argument: closed over, the compiler would form their moments itself, for minutes.
+    return wait(jax.jit(jax.vmap(run, in_axes=(0, None)))(keys, samples))
 
 
 def _strengths(network: UnitLayer, *, count: int) -> jax.Array:

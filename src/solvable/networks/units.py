@@ -63,7 +63,8 @@ class Neuron(eqx.Module):
         self, inputs: Float[Array, " input_dim"], first: Float[Array, "width n_u"], second: Float[Array, "n_v width"]
     ) -> Float[Array, " n_v"]:
         """sum_i v_i sigma(u_i . x)."""
-        return second @ self.activation(first @ self._extended(inputs))
+        hidden = self.activation(contract(first, self._extended(inputs)[:, None]))
+        return contract(second, hidden)[:, 0]
 
     def features(self, input_shape: tuple[int, ...]) -> FeatureMap | None:
         """Monomials of the input where sigma is a power and there is no bias."""
@@ -136,7 +137,7 @@ class ConvolutionKernel(eqx.Module):
         self, inputs: Float[Array, " length"], first: Float[Array, "width n_u"], second: Float[Array, "n_v width"]
     ) -> Float[Array, " 1"]:
         """sum_i v_i . sigma(u_i * x)."""
-        hidden = self.activation(_patches(inputs, self.kernel_size, self.stride) @ first.T)
+        hidden = self.activation(contract(_patches(inputs, self.kernel_size, self.stride), first.T))
         return jnp.sum(second * hidden)[None]
 
     def features(self, input_shape: tuple[int, ...]) -> FeatureMap | None:

@@ -17,6 +17,9 @@ from solvable.networks import UnitLayer
 from solvable.numerics import contract
 from solvable.tasks import Moments, Samples, Task, sample_moments
 
+# So few samples are written out one by one: XLA then fuses all of them into one loop over units, or over seeds.
+_FEW_SAMPLES = 4
+
 Reduction = Literal["auto", "moments", "features", "samples"]
 Data = Task | Samples | Moments
 
@@ -73,7 +76,10 @@ class SampleLoss(eqx.Module):
     weights: Float[Array, " num_samples"]
 
     def __call__(self, network: UnitLayer) -> Float[Array, ""]:
-        outputs = jax.vmap(network)(self.inputs)
+        if len(self.inputs) <= _FEW_SAMPLES:
+            outputs = jnp.stack([network(inputs) for inputs in self.inputs])
+        else:
+            outputs = jax.vmap(network)(self.inputs)
         return _half_mean_square(self.targets - outputs, self.weights)
 
     def minibatch(self, chosen: Int[Array, " batch"]) -> "SampleLoss":

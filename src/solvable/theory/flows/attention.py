@@ -86,7 +86,7 @@ def first_escape_quantile(
     Parameters
     ----------
     rates
-        s_d, as for ``head_blow_up_time``; at most 3 of them.
+        s_d, as for ``head_blow_up_time``.
     width
         H, number of heads.
     init_scale
@@ -163,4 +163,5 @@ def _norm(head: tuple[Array, Array, Array]) -> Array:
 
 
 def _scale(head: tuple[Array, Array, Array], factor: Array) -> tuple[Array, Array, Array]:
-    return tuple(weights * factor[:, None] for weights in head)
+    values, keys, queries = (weights * factor[:, None] for weights in head)
+    return values, keys, queries

@@ -68,7 +68,9 @@ def settle_on_constant(samples: Samples, constant: Callable[[Array], Array], *, 
     """
     check_count("width", width)
     if samples.targets.shape[1] != 1:
-        raise OutsideDomain(f"`samples` has {samples.targets.shape[1]} targets; it must have one; train on one of them.")
+        raise OutsideDomain(
+            f"`samples` has {samples.targets.shape[1]} targets; it must have one; train on one of them."
+        )
     values = jax.vmap(constant)(samples.inputs)
     targets = samples.targets[:, 0]
     second_moment = (samples.weights[:, None] * values).T @ values

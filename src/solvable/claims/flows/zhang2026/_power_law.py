@@ -7,8 +7,9 @@ mode d at the rate lambda_d^2: the positive singular values of Sigma_yZ then fol
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from solvable import instruments, networks, numerics, tasks, theory, training
 
@@ -49,7 +50,7 @@ class Sweep:
     def times(self) -> np.ndarray:
         return self.learning_rate * self.record_steps
 
-    def arrays(self, moments: list[Moments]) -> tuple[Moments, jax.Array, jax.Array]:
+    def arrays(self, moments: Sequence[Any]) -> tuple[Any, jax.Array, jax.Array]:
         """Moments, width and scale of every setting along a leading axis."""
         import jax
         import jax.numpy as jnp
@@ -97,14 +98,13 @@ def forecast_linear(sweep: Sweep) -> NarrowForecast:
 
 def forecast_escape(sweep: Sweep) -> list[float]:
     """Median time of attention's first escape, for every setting."""
-    exponents, widths, scales = (
-        values * (len(sweep) // len(values)) for values in (sweep.exponents, sweep.widths, sweep.init_scales)
-    )
+    repeat = lambda values: values * (len(sweep) // len(values))  # noqa: E731
+    settings = zip(repeat(sweep.exponents), repeat(sweep.widths), repeat(sweep.init_scales), strict=True)
     return [
         float(
             theory.flows.first_escape_quantile(tasks.power_law_spectrum(NUM_MODES, at), width=width, init_scale=scale)
         )
-        for at, width, scale in zip(exponents, widths, scales, strict=True)
+        for at, width, scale in settings
     ]
 
 
@@ -173,7 +173,7 @@ def count_drops(times: np.ndarray, loss) -> np.ndarray:
 
 
 def first_drops(times: np.ndarray, loss) -> np.ndarray:
-    """When half of the first abrupt drop of each curve is done, infinite where there is none; (..., record) to (...)."""
+    """When half of each curve's first drop is done, infinite where there is none; (..., record) to (...)."""
     import numpy as np
 
     def of_curve(curve: np.ndarray) -> float:

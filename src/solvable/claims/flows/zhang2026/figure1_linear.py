@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 
 def _draw_task(data_seed: int, num_samples: int) -> Samples:
     """Panel B: y = x with correlated inputs."""
-    import jax
     import jax.numpy as jnp
 
     task = tasks.linear_teacher(jnp.eye(2), jnp.array([[1.0, 1.0], [1.0, 4.0]]))
-    return task.sample(jax.random.key(data_seed), num_samples)
+    return _panels.draw_samples(task, data_seed, num_samples)
 
 
 def _rank(first: jax.Array, second: jax.Array) -> jax.Array:
@@ -45,15 +44,21 @@ class LinearNetworkStages(Claim):
     data_seed: int = 0
 
     def predict(self) -> xr.Dataset:
-        moments = tasks.sample_moments(_draw_task(self.data_seed, self.num_samples), lambda inputs: inputs)
-        return _panels.stage_levels(*theory.flows.greedy_fixed_points(moments).loss)
+        moments = _panels.linear_moments(_draw_task(self.data_seed, self.num_samples))
+        return _panels.stage_levels(*_panels.greedy_losses(moments))
 
     def measure(self, key: jax.Array) -> xr.Dataset:
         samples = _draw_task(self.data_seed, self.num_samples)
         unit = networks.Neuron(numerics.activations.identity)
-        network = networks.initialise_for(unit, samples, key, width=self.width, init_scale=self.init_scale)
         return _panels.measure_stages(
-            network, samples, learning_rate=self.learning_rate, steps=self.steps, effective_width=_rank
+            unit,
+            samples,
+            key,
+            width=self.width,
+            init_scale=self.init_scale,
+            learning_rate=self.learning_rate,
+            steps=self.steps,
+            effective_width=_rank,
         )
 
     draw = staticmethod(_panels.draw_stages)
@@ -81,7 +86,7 @@ class LinearNetworkCurve(Claim):
     def predict(self) -> xr.Dataset:
         import jax.numpy as jnp
 
-        moments = tasks.sample_moments(_draw_task(self.data_seed, self.num_samples), lambda inputs: inputs)
+        moments = _panels.linear_moments(_draw_task(self.data_seed, self.num_samples))
         forecast = theory.flows.narrow_network_forecast(
             theory.flows.diagonalise(moments),
             width=self.width,
@@ -134,21 +139,26 @@ class LinearConvolutionStages(Claim):
     data_seed: int = 0
 
     def _samples(self) -> Samples:
-        import jax
         import jax.numpy as jnp
 
         task = tasks.linear_teacher(tasks.convolution_teacher()[None, :], jnp.diag(jnp.array([1.0, 1.0, 2.0, 1.0])))
-        return task.sample(jax.random.key(self.data_seed), self.num_samples)
+        return _panels.draw_samples(task, self.data_seed, self.num_samples)
 
     def predict(self) -> xr.Dataset:
-        return _panels.one_unit_levels(tasks.sample_moments(self._samples(), lambda inputs: inputs), (2, 2))
+        return _panels.one_unit_levels(_panels.linear_moments(self._samples()), (2, 2))
 
     def measure(self, key: jax.Array) -> xr.Dataset:
         samples = self._samples()
         unit = networks.ConvolutionKernel(numerics.activations.identity, 2, 2)
-        network = networks.initialise_for(unit, samples, key, width=self.width, init_scale=self.init_scale)
         return _panels.measure_stages(
-            network, samples, learning_rate=self.learning_rate, steps=self.steps, effective_width=_rank
+            unit,
+            samples,
+            key,
+            width=self.width,
+            init_scale=self.init_scale,
+            learning_rate=self.learning_rate,
+            steps=self.steps,
+            effective_width=_rank,
         )
 
     draw = staticmethod(_panels.draw_stages)

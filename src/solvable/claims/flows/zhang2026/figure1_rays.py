@@ -63,9 +63,15 @@ class ReluNetworkStages(Claim):
 
         samples = tasks.orthogonal_pair()
         unit = networks.Neuron(numerics.activations.relu)
-        network = networks.initialise_for(unit, samples, key, width=self.width, init_scale=self.init_scale)
         run = _panels.measure_stages(
-            network, samples, learning_rate=self.learning_rate, steps=self.steps, effective_width=_count_rays
+            unit,
+            samples,
+            key,
+            width=self.width,
+            init_scale=self.init_scale,
+            learning_rate=self.learning_rate,
+            steps=self.steps,
+            effective_width=_count_rays,
         )
         first = run["weights"].sel(rest="plateau").values
         strongest = first[np.argmax(np.linalg.norm(first, axis=1))]
@@ -145,15 +151,21 @@ class ReluConvolutionStages(Claim):
     steps: int = 2500
 
     def predict(self) -> xr.Dataset:
-        moments = tasks.sample_moments(tasks.convolution_points(), lambda inputs: inputs)
+        moments = _panels.linear_moments(tasks.convolution_points())
         return _panels.one_unit_levels(moments, (2, 2))
 
     def measure(self, key: jax.Array) -> xr.Dataset:
         samples = tasks.convolution_points()
         unit = networks.ConvolutionKernel(numerics.activations.relu, 2, 2)
-        network = networks.initialise_for(unit, samples, key, width=self.width, init_scale=self.init_scale)
         return _panels.measure_stages(
-            network, samples, learning_rate=self.learning_rate, steps=self.steps, effective_width=_count_rays
+            unit,
+            samples,
+            key,
+            width=self.width,
+            init_scale=self.init_scale,
+            learning_rate=self.learning_rate,
+            steps=self.steps,
+            effective_width=_count_rays,
         )
 
     draw = staticmethod(_panels.draw_stages)

@@ -51,13 +51,16 @@ class LinearAttentionStages(Claim):
         return _panels.stage_levels(*theory.flows.linear_attention_levels(eigenvalues, self.context_length).loss)
 
     def measure(self, key: jax.Array) -> xr.Dataset:
-        task = self._task()
-        network = networks.initialise(
-            networks.AttentionHead(), key, width=self.width, input_shape=task.input_shape, init_scale=self.init_scale
-        )
-        steps = round(self.horizon / self.init_scale)
         return _panels.measure_stages(
-            network, task, learning_rate=self.learning_rate, steps=steps, record=4000, effective_width=_count_units
+            networks.AttentionHead(),
+            self._task(),
+            key,
+            width=self.width,
+            init_scale=self.init_scale,
+            learning_rate=self.learning_rate,
+            steps=round(self.horizon / self.init_scale),
+            record=4000,
+            effective_width=_count_units,
         )
 
     draw = staticmethod(_panels.draw_stages)
@@ -91,14 +94,16 @@ class QuadraticNetworkStages(Claim):
         return _panels.stage_levels(loss[0], loss[2], loss[3])
 
     def measure(self, key: jax.Array) -> xr.Dataset:
-        task = self._task()
-        unit = networks.Neuron(numerics.activations.square)
-        network = networks.initialise(
-            unit, key, width=self.width, input_shape=task.input_shape, init_scale=self.init_scale
-        )
-        steps = round(self.horizon / self.init_scale)
         return _panels.measure_stages(
-            network, task, learning_rate=self.learning_rate, steps=steps, record=4000, effective_width=_count_units
+            networks.Neuron(numerics.activations.square),
+            self._task(),
+            key,
+            width=self.width,
+            init_scale=self.init_scale,
+            learning_rate=self.learning_rate,
+            steps=round(self.horizon / self.init_scale),
+            record=4000,
+            effective_width=_count_units,
         )
 
     draw = staticmethod(_panels.draw_stages)

@@ -20,21 +20,21 @@ class LowRankStartVisitsSaddles(Claim):
 
     A start of rank r visits the levels of rank r, r + 1, ... in order; full rank leaves no plateau. The plateau at rank
     r lengthens by 1/s_{r+1} for every factor e by which the perturbation of the large weights is smaller: exactly so
-    for the gradient flow, 1% more for gradient descent with this learning rate. Levels, slopes and numbers of plateaus
+    for the gradient flow, 2% more for gradient descent with this learning rate. Levels, slopes and numbers of plateaus
     (the end is not counted) are medians over draws of the weights, some of which pass another saddle on their way.
     """
 
     source = Source("zhang2026", "Fig. 2C and Eq. 12", "asymptotic")
-    metric, tolerance = max_relative_error("level", "slope", "plateaus"), 0.02
+    metric, tolerance = max_relative_error("level", "slope", "plateaus"), 0.03
 
     exponent: float = 1.0  # kappa
     width: int = 30  # H
     large_scale: float = 0.4  # standard deviation of the weights of the r large directions
     init_scales: tuple[float, ...] = (1e-12, 1e-9)  # epsilon, of the perturbation; levels are read at the first
-    learning_rate: float = 0.04
-    steps: int = 5000
+    learning_rate: float = 0.08
+    steps: int = 2500
     num_seeds: int = 5
-    full = dict(width=100, num_seeds=25)  # noqa: RUF012
+    full = dict(width=100, num_seeds=25)
 
     def predict(self) -> xr.Dataset:
         import numpy as np
@@ -71,8 +71,8 @@ class LowRankStartVisitsSaddles(Claim):
         moments = _power_law.linear_moments(self.exponent)
         watched = {"strength": lambda network: jnp.linalg.svdvals(network.coefficients())}
 
-        def train(rank, seed, scale):
-            network = networks.low_rank_start(
+        def start(rank, seed, scale):
+            return networks.low_rank_start(
                 networks.Neuron(numerics.activations.identity),
                 seed,
                 width=self.width,
@@ -82,16 +82,15 @@ class LowRankStartVisitsSaddles(Claim):
                 large_scale=self.large_scale,
                 init_scale=scale,
             )
-            return network
 
         def run(network):
             return training.gradient_descent(
-                network, moments, learning_rate=self.learning_rate, steps=self.steps, record=500, observables=watched
+                network, moments, learning_rate=self.learning_rate, steps=self.steps, record=250, observables=watched
             )
 
         def train_all(seeds, scales):
             grids = [
-                jax.vmap(jax.vmap(lambda seed, scale, rank=rank: train(rank, seed, scale), (None, 0)), (0, None))
+                jax.vmap(jax.vmap(lambda seed, scale, rank=rank: start(rank, seed, scale), (None, 0)), (0, None))
                 for rank in range(_power_law.NUM_MODES + 1)
             ]
             starts = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[grid(seeds, scales) for grid in grids])
@@ -140,13 +139,13 @@ class ScaleShortensLinearPlateaus(Claim):
     source = Source("zhang2026", "Fig. 2D (linear network)", "asymptotic")
     metric, tolerance = max_relative_error("rise_time", over="mean"), 0.02
 
-    init_scales: tuple[float, ...] = (1e-6, 1e-4, 1e-2)  # epsilon
+    init_scales: tuple[float, ...] = (1e-7, 1e-5, 1e-3)  # epsilon
     exponent: float = 1.0  # kappa
     width: int = 100  # H
     learning_rate: float = 0.1
-    steps: int = 800
+    steps: int = 900
     num_seeds: int = 8
-    full = dict(init_scales=(1e-8, 1e-6, 1e-4, 1e-2), width=400, steps=1100, num_seeds=32)  # noqa: RUF012
+    full = dict(init_scales=(1e-8, 1e-6, 1e-4, 1e-3), width=400, steps=1100, num_seeds=32)
 
     def _sweep(self) -> _power_law.Sweep:
         return _power_law.Sweep((self.exponent,), (self.width,), self.init_scales, self.learning_rate, self.steps)
@@ -189,7 +188,7 @@ class ScaleShortensAttentionPlateaus(Claim):
     learning_rate: float = 0.3
     steps: int = 240
     num_seeds: int = 192
-    full = dict(init_scales=(0.005, 0.01, 0.02, 0.04), steps=900, num_seeds=256)  # noqa: RUF012
+    full = dict(init_scales=(0.005, 0.01, 0.02, 0.04), steps=900, num_seeds=256)
 
     def _sweep(self) -> _power_law.Sweep:
         return _power_law.Sweep((self.exponent,), (self.width,), self.init_scales, self.learning_rate, self.steps)
@@ -207,7 +206,11 @@ class ScaleShortensAttentionPlateaus(Claim):
         words = {"long_name": "size of the initial weights, $\\epsilon$", "scale": "log"}
         return observables(
             coords={"init_scale": ("init_scale", list(self.init_scales), words)},
-            escape_time=("init_scale", escape_time, {"long_name": "median length of the first plateau", "scale": "log"}),
+            escape_time=(
+                "init_scale",
+                escape_time,
+                {"long_name": "median length of the first plateau", "scale": "log"},
+            ),
         )
 
 

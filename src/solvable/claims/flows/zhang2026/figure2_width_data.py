@@ -162,7 +162,9 @@ class EqualSingularValuesKeepHeadsApart(Claim):
     full = dict(exponents=(0.0, 0.5, 1.0), init_scale=0.002, steps=8000, num_seeds=64)
 
     def _sweep(self) -> _power_law.Sweep:
-        return _power_law.Sweep(self.exponents, (self.width,), (self.init_scale,), self.learning_rate, self.steps)
+        return _power_law.Sweep(
+            self.exponents, (self.width,), (self.init_scale,), self.learning_rate, self.steps, records=600
+        )
 
     def predict(self) -> xr.Dataset:
         levels = [

@@ -16,18 +16,22 @@ if TYPE_CHECKING:
 
 
 class UnitsStayBehind(Claim):
-    """When one quadratic unit is of order 1, all others are still of order epsilon."""
+    """When one quadratic unit is of order 1, all others are still of order epsilon.
+
+    The median over seeds: where two units start out nearly tied, both are large at any epsilon within reach.
+    """
 
     source = Source("zhang2026", "Prop. 5, Eq. 63", "scaling")
-    metric, tolerance = max_relative_error("exponent"), 0.02
+    metric, tolerance = max_relative_error("exponent"), 0.02  # measured: 0.003 to 0.007 over five seeds
 
     coefficients: tuple[float, ...] = (1.0, 0.2, -1.0)  # of y = sum_k c_k x_k^2; S has both signs
-    width: int = 10  # H
+    width: int = 20  # H
     seeds: int = 8
-    init_scales: tuple[float, ...] = (3e-4, 1e-3, 3e-3, 1e-2)  # epsilon
-    learning_rate: float = 0.02
-    horizon: float = 0.8  # training time, in units of 1/epsilon for the smallest of them
+    init_scales: tuple[float, ...] = (1e-4, 3e-4, 1e-3)  # epsilon
+    learning_rate: float = 0.05
+    horizon: float = 0.5  # training time, in units of 1/epsilon for the smallest of them
     large: float = 0.5  # size at which the first unit has grown
+    full = dict(seeds=32)
 
     def predict(self) -> xr.Dataset:
         return observables(exponent=1.0)  # Eq. 63: growth factors of order 1 at any epsilon
@@ -40,18 +44,22 @@ class UnitsStayBehind(Claim):
 
 
 class CubicUnitsSeparate(Claim):
-    """Cubic units separate too: when one of them is of order 1, all others are still of order epsilon."""
+    """Cubic units separate too: when one of them is of order 1, all others are still of order epsilon.
+
+    A conjecture of the paper. Gradient descent on this teacher needs a learning rate below 2/312 of the half loss.
+    """
 
     source = Source("zhang2026", "Section 5.2, last paragraph, and Fig. 4G", "scaling")
-    metric, tolerance = max_relative_error("exponent"), 0.02
+    metric, tolerance = max_relative_error("exponent"), 0.01  # measured: 0.00003 to 0.003 over five seeds
 
     coefficients: tuple[float, ...] = (1.0, 1.0)  # of y = sum_k c_k x_k^3
-    width: int = 10  # H
+    width: int = 20  # H
     seeds: int = 8
-    init_scales: tuple[float, ...] = (3e-3, 6e-3, 1e-2, 2e-2)  # epsilon
-    learning_rate: float = 0.002
-    horizon: float = 0.004  # training time, in units of 1/epsilon^2 for the smallest of them
+    init_scales: tuple[float, ...] = (8e-3, 1.3e-2, 2e-2)  # epsilon
+    learning_rate: float = 0.003
+    horizon: float = 0.015  # training time, in units of 1/epsilon^2 for the smallest of them
     large: float = 0.5  # size at which the first unit has grown
+    full = dict(seeds=32)
 
     def predict(self) -> xr.Dataset:
         return observables(exponent=1.0)  # conjectured: growth factors of order 1 at any epsilon
@@ -64,20 +72,20 @@ class CubicUnitsSeparate(Claim):
 
 
 class HigherPowersSeparateMore(Claim):
-    """Aligned units follow v' = v^p: the rest grows by less before the first one is large, the higher the power p.
+    """The higher the power p in v' = v^p, the less the rest has grown when the first unit is large.
 
-    Units on one axis with |u|^2 = p v^2, whose flow is the paper's scalar caricature exactly; a statement about Gaussian
-    weights in many directions would not follow from it.
+    Units on one axis with |u|^2 = p v^2, whose early flow is this one exactly. For Gaussian weights in many directions
+    the paper has a conjecture and no formula; nothing is predicted for them here.
     """
 
     source = Source("zhang2026", "Eq. 16 and Section 5.2, last paragraph", "asymptotic")
-    metric, tolerance = max_relative_error("growth"), 0.01
+    metric, tolerance = max_relative_error("growth"), 0.001  # measured: 0.0002
 
     powers: tuple[int, ...] = (2, 3, 4)  # p
     ratios: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8)  # starts v_i(0) of the rest, in units of the first one's
     init_scales: tuple[float, ...] = (1e-4, 5e-3, 2e-2)  # v(0) of the first unit, for each power
     learning_rates: tuple[float, ...] = (0.02, 2e-3, 2e-4)
-    steps: int = 200_000
+    steps: int = 150_000
 
     def _start(self, scale: float) -> jax.Array:
         import jax.numpy as jnp
@@ -108,13 +116,16 @@ class HigherPowersSeparateMore(Claim):
         import numpy as np
 
         return observables(
-            coords={"power": np.array(self.powers), "ratio": ("ratio", self.ratios, {"long_name": "start / first unit's"})},
+            coords={
+                "power": np.array(self.powers),
+                "ratio": ("ratio", self.ratios, {"long_name": "start / first unit's"}),
+            },
             growth=(("power", "ratio"), np.stack(grown), {"long_name": "growth factor of the rest"}),
         )
 
 
 def _measure_rest(claim: UnitsStayBehind | CubicUnitsSeparate, key: jax.Array, power: int) -> xr.Dataset:
-    """Size of all but the largest unit when that one is large, for each epsilon, and its exponent over all seeds."""
+    """Size of all but the largest unit when that one is large, for each seed and epsilon, and the median exponent."""
     import jax
     import jax.numpy as jnp
     import numpy as np
@@ -138,11 +149,13 @@ def _measure_rest(claim: UnitsStayBehind | CubicUnitsSeparate, key: jax.Array, p
         return jnp.where(sizes[-1, -1] > claim.large, jnp.linalg.norm(reached[:-1]), jnp.nan)
 
     over_scales = jax.vmap(rest, (None, 0))
-    rests = np.asarray(jax.jit(jax.vmap(over_scales, (0, None)))(jax.random.split(key, claim.seeds), jnp.asarray(scales)))
-    middle = np.exp(np.median(np.log(rests), axis=0))
+    rests = np.asarray(
+        jax.jit(jax.vmap(over_scales, (0, None)))(jax.random.split(key, claim.seeds), jnp.asarray(scales))
+    )
+    slopes = np.polyfit(np.log(scales), np.log(rests).T, 1)[0]
     return observables(
         coords={"init_scale": scales},
-        exponent=np.polyfit(np.log(scales), np.log(middle), 1)[0],
+        exponent=np.median(slopes),
         rest=(("seed", "init_scale"), rests),
     )
 

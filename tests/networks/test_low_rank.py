@@ -21,16 +21,17 @@ def test_stacked_weights_have_the_rank_up_to_the_perturbation(rank):
     assert np.all(values[rank:] < 1e-7)
 
 
-def test_without_perturbation_the_map_is_that_of_few_units_whatever_the_width():
-    networks_ = [
-        networks.low_rank_start(
-            LINEAR, jax.random.key(1), width=width, input_shape=(5,), output_dim=3, rank=2, init_scale=0.0
-        )
-        for width in (2, 40)
+def test_without_perturbation_the_map_has_the_rank():
+    network = networks.low_rank_start(LINEAR, jax.random.key(1), rank=2, init_scale=0.0, **SIZES)
+    assert int(instruments.effective_rank(network.coefficients(), threshold=1e-9)) == 2
+
+
+def test_a_higher_rank_adds_a_large_unit():
+    maps = [
+        networks.low_rank_start(LINEAR, jax.random.key(1), rank=rank, init_scale=0.0, **SIZES).coefficients()
+        for rank in (1, 2)
     ]
-    narrow, wide = (network.coefficients() for network in networks_)
-    np.testing.assert_allclose(narrow, wide, rtol=1e-12)
-    assert int(instruments.effective_rank(wide)) == 2
+    assert int(instruments.effective_rank(maps[1] - maps[0], threshold=1e-9)) == 1
 
 
 def test_rank_zero_is_an_isotropic_start():

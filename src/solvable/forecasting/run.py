@@ -16,6 +16,7 @@ from solvable.forecasting.measure import train
 from solvable.forecasting.settings import Settings
 from solvable.instruments import find_stages
 from solvable.tasks import LabelledData, Samples, make_samples
+from solvable.training import Trajectory
 
 _NUMBERS = ("predicted_step", "predicted_loss", "level", "singular_value", "scatter")
 
@@ -75,8 +76,25 @@ def forecast(
         prediction = predict(samples, checked, names)
         _check_batch(samples, checked)
         modes = min(3, *samples.inputs.shape, samples.targets.shape[1] + 1)
-        trajectory = train(samples, checked, prediction.steps, modes) if checked.train else None
+        trajectory = _train(samples, checked, prediction, modes) if checked.train else None
         return _assemble(prediction, trajectory, checked)
+
+
+def _train(samples: Samples, settings: Settings, prediction: Prediction, modes: int) -> Trajectory:
+    """Train, and where a network diverges although the forecast did not, say at which step and what is stable."""
+    try:
+        trajectory = train(samples, settings, prediction.steps, modes)
+        bad = np.flatnonzero(~np.all(np.isfinite(trajectory.loss), axis=0))
+        if not bad.size:
+            return trajectory
+        step = int(prediction.steps[bad[0]])
+    except Diverged as divergence:
+        step = int(divergence.step)
+    raise Diverged(
+        f"training diverged by step {step} with `learning_rate` {settings.learning_rate:g}, though the forecast did "
+        f"not, which is stable below {prediction.stable_rate:.3g}; use a smaller rate than both.",
+        step,
+    )
 
 
 def _settings(settings: dict[str, Any]) -> Settings:
@@ -141,7 +159,6 @@ def _assemble(prediction: Prediction, trajectory, settings: Settings) -> xr.Data
     }
     if trajectory is not None:
         measured = np.asarray(trajectory.loss)
-        _refuse_divergence(measured, prediction.steps, settings)
         steps, losses = _measured_stages(prediction, measured, settings)
         variables |= {
             "measured_loss": (("seed", "time"), measured),
@@ -153,16 +170,6 @@ def _assemble(prediction: Prediction, trajectory, settings: Settings) -> xr.Data
         attrs["curve_gap"] = _curve_gap(prediction.loss, measured)
     coords = {"step": ("time", prediction.steps), "time": settings.learning_rate * prediction.steps}
     return xr.Dataset(variables, coords, attrs)
-
-
-def _refuse_divergence(measured: np.ndarray, steps: np.ndarray, settings: Settings) -> None:
-    bad = np.flatnonzero(~np.all(np.isfinite(measured), axis=0))
-    if bad.size:
-        raise Diverged(
-            f"training diverged by step {steps[bad[0]]} with `learning_rate` {settings.learning_rate:g}, "
-            "where the forecast did not; use a smaller one.",
-            float(steps[bad[0]]),
-        )
 
 
 def _measured_stages(prediction: Prediction, measured: np.ndarray, settings: Settings):

@@ -32,7 +32,8 @@ def low_rank_start(
     unit, width, input_shape, output_dim
         As for ``initialise``.
     key
-        Randomness; the same key gives the same large and the same small weights at any scale, up to the factor.
+        Randomness; the same key gives the same large and the same small weights at any scale, up to the factor, and
+        the same leading large units at any rank.
     rank
         r, from 0 (only the perturbation is left) to the width.
     large_scale
@@ -59,10 +60,9 @@ def low_rank_start(
     if rank > width:
         raise OutsideDomain(f"`rank` is {rank}; it must be at most the `width` of {width} units.")
     key_small, key_large, key_mix = jax.random.split(key, 3)
-    sizes = {"input_shape": input_shape, "output_dim": output_dim}
-    small = initialise(unit, key_small, width=width, init_scale=init_scale, **sizes)
-    if rank == 0:
-        return small
-    large = initialise(unit, key_large, width=rank, init_scale=large_scale, **sizes)
-    mix = jnp.linalg.qr(jax.random.normal(key_mix, (width, rank), small.first.dtype))[0]
-    return UnitLayer(small.first + mix @ large.first, small.second + large.second @ mix.T, unit)
+    sizes = {"width": width, "input_shape": input_shape, "output_dim": output_dim}
+    small = initialise(unit, key_small, init_scale=init_scale, **sizes)
+    # Of one shape whatever the rank, so that a start of rank r + 1 has the large units of rank r and one more.
+    large = initialise(unit, key_large, init_scale=large_scale, **sizes)
+    mix = jnp.linalg.qr(jax.random.normal(key_mix, (width, width), small.first.dtype)[:, :rank])[0]
+    return UnitLayer(small.first + mix @ large.first[:rank], small.second + large.second[:, :rank] @ mix.T, unit)

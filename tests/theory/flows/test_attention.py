@@ -46,10 +46,10 @@ def test_times_match_a_fine_integration():
         )
 
     far = lambda _, head: np.linalg.norm(head) - 1e6  # noqa: E731
-    far.terminal = True
-    heads = draw_heads(0, count=6)
+    setattr(far, "terminal", True)  # noqa: B010
+    heads = draw_heads(0)
     times = head_blow_up_time(*heads, RATES)
-    for unit in range(6):
+    for unit in range(4):
         start = np.concatenate([np.asarray(weights[unit]) for weights in heads])
         run = solve_ivp(velocity, (0, 1e4), start, events=far, rtol=1e-9, atol=1e-12)
         assert float(times[unit]) == pytest.approx(run.t[-1], rel=1e-3)

@@ -15,6 +15,7 @@ from solvable.theory.flows import (
     all_linear_attention_levels,
     attention_mode_time,
     blow_up_time,
+    greedy_quadratic_levels,
     linear_attention_levels,
     quadratic_network_levels,
 )
@@ -192,3 +193,22 @@ def test_level_refusals_name_what_is_wrong():
         attention_mode_time(one, one, 8, small, one)
     with pytest.raises(OutsideDomain, match=r"`trace` is 0\.1"):
         attention_mode_time(one, small, 8, small, small)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.permutations([2.0, 1.2, 0.5, 0.3]))
+def test_each_quadratic_stop_is_left_along_the_largest_eigenvalue_that_is_not_learned(eigenvalues):
+    eigenvalues = jnp.asarray(eigenvalues)
+    levels = greedy_quadratic_levels(eigenvalues)
+    assert np.all(np.diff(levels.loss) < 0)
+    for before, after, strength in zip(levels.active[:-1], levels.active[1:], levels.strength[:-1], strict=True):
+        gap = eigenvalues - strength
+        residual = 2 * gap + jnp.sum(gap)
+        np.testing.assert_allclose(residual[before], 0, atol=1e-14)
+        assert np.flatnonzero(after & ~before) == [np.argmax(residual)]
+        assert np.all(residual[~before] > 0)
+
+
+def test_the_order_of_quadratic_stops_needs_positive_eigenvalues():
+    with pytest.raises(OutsideDomain, match="all are above 0"):
+        greedy_quadratic_levels(jnp.array([1.5, 0.6, -0.8]))

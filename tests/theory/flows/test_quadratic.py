@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from solvable.errors import OutsideDomain
+from solvable.numerics import gaussian_cubature
 from solvable.theory.flows import (
     amplification_at_blow_up,
     blow_up_time,
     blow_up_time_power,
     conserved_quantity,
+    gaussian_correlation,
     growth_order,
 )
 
@@ -233,6 +235,13 @@ def test_the_rest_has_moved_less_the_higher_the_power_and_scales_with_the_start(
     grown = [float(amplification_at_blow_up(initial, power)[1] / initial[1]) for power in (2, 3, 4, 6)]
     assert np.all(np.diff(grown) <= 0)
     assert grown[0] == pytest.approx(1 / (1 - ratio), rel=1e-9)
+
+
+def test_the_correlation_of_a_quadratic_teacher_is_the_gaussian_average():
+    teacher = MATRICES["rotated"]
+    inputs, weights = gaussian_cubature(np.eye(3), 4)
+    average = np.einsum("p,pi,ij,pj,pk,pl->kl", weights, inputs, teacher, inputs, inputs, inputs)
+    np.testing.assert_allclose(gaussian_correlation(jnp.asarray(teacher)), average, atol=1e-13)
 
 
 def test_refusals_name_what_is_wrong():

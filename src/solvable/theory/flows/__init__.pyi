@@ -34,6 +34,7 @@ from .quadratic import growth_order as growth_order
 from .rays import RayForecast as RayForecast
 from .rays import Rays as Rays
 from .rays import early_velocity as early_velocity
+from .rays import ray_forecast as ray_forecast
 from .rays import settle_on_rays as settle_on_rays
 from .rays import single_ray_forecast as single_ray_forecast
 from .constant import ConstantStage as ConstantStage

@@ -1,4 +1,4 @@
-"""The best that one unit can do where its output is a product of weights: the first saddle of shared or tensor weights."""
+"""The best that one unit can do where its output is a product of weights: the saddle at which wide layers rest."""
 
 from functools import reduce
 

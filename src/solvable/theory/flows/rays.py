@@ -168,13 +168,24 @@ def _collect(samples, first, second, log_size, time, most: int = 8) -> Rays:
 
 
 class RayForecast(eqx.Module):
-    """Forecast of the first escape: half mean squared error, shape (record,), at ``steps``."""
+    """Forecast of the first escape; the axis ``record`` follows ``steps``.
+
+    Attributes
+    ----------
+    steps
+        Gradient steps, shape (record,).
+    loss
+        Half mean squared error, shape (record,).
+    sharpness
+        Largest eigenvalue of the Hessian that a fitted map would have at these weights, shape (record,); gradient
+        descent is stable while it stays below 2 / learning_rate.
+    """
 
     steps: Int[Array, " record"]
     loss: Float[Array, " record"]
+    sharpness: Float[Array, " record"]
 
 
-@eqx.filter_jit
 def single_ray_forecast(
     samples: Samples,
     rays: Rays,
@@ -184,9 +195,44 @@ def single_ray_forecast(
     learning_rate: float | Float[Array, ""],
     record_steps: Int[Array, " record"],
 ) -> RayForecast:
-    r"""Loss while the fastest ray escapes: that of one ReLU unit started on it.
+    """Loss while the fastest ray escapes alone: ``ray_forecast`` with that ray only.
 
-    All units on the ray act as one, with :math:`v = a q,\ u = a r,\ a^2 = H\varepsilon^2\,\mathrm{strength}`.
+    Parameters
+    ----------
+    samples, rays, width, init_scale, learning_rate, record_steps
+        As for ``ray_forecast``.
+
+    Raises
+    ------
+    OutsideDomain
+        As ``ray_forecast``.
+
+    Notes
+    -----
+    Valid until a second ray grows; its end is the width-1 saddle the network passes first.
+
+    References
+    ----------
+    zhang2026, Theorem 3 (iii): proportional units are an invariant manifold.
+    """
+    fastest = jax.tree.map(lambda values: values[:1], rays)
+    rule = {"init_scale": init_scale, "learning_rate": learning_rate, "record_steps": record_steps}
+    return ray_forecast(samples, fastest, width=width, **rule)
+
+
+@eqx.filter_jit
+def ray_forecast(
+    samples: Samples,
+    rays: Rays,
+    *,
+    width: int,
+    init_scale: float | Float[Array, ""],
+    learning_rate: float | Float[Array, ""],
+    record_steps: Int[Array, " record"],
+) -> RayForecast:
+    r"""Loss while the first rays escape: that of a narrow ReLU network with one unit on each.
+
+    All units on a ray act as one, with :math:`v = a\,q,\ u = a\,r,\ a^2 = H\varepsilon^2\,\mathrm{strength}`.
 
     Parameters
     ----------
@@ -206,7 +252,9 @@ def single_ray_forecast(
 
     Notes
     -----
-    Valid until a second ray grows; its end is the width-1 saddle the network passes first.
+    Exact in the limit of small weights for units that have settled. Rays of nearly equal rate, such as r and -r where
+    inputs are symmetric, escape together and need each other here. After the first escape units that have not grown
+    turn towards the residual one by one, for which one unit a ray is no stand-in.
 
     References
     ----------
@@ -217,11 +265,11 @@ def single_ray_forecast(
     check_positive("learning_rate", learning_rate)
     dtype = samples.inputs.dtype
     rate = jnp.asarray(learning_rate, dtype)
-    amplitude = jnp.asarray(init_scale, dtype) * jnp.sqrt(width * rays.strength[0])
+    amplitudes = jnp.asarray(init_scale, dtype) * jnp.sqrt(width * rays.strength)[:, None]
 
     def outputs(weights):
         first, second = weights
-        return jnp.maximum(samples.inputs @ first, 0)[:, None] * second[None, :]
+        return jnp.maximum(samples.inputs @ first.T, 0) @ second
 
     def loss(weights):
         return jnp.sum(samples.weights[:, None] * (samples.targets - outputs(weights)) ** 2) / 2
@@ -230,10 +278,34 @@ def single_ray_forecast(
         return jax.tree.map(lambda w, g: w - rate * g, weights, jax.grad(loss)(weights))
 
     def segment(carry, until):
-        done, weights = carry
+        done, weights, steepest = carry
         weights = lax.fori_loop(done, until, step, weights)
-        return (until, weights), loss(weights)
+        steepest, sharpness = _sharpness(outputs, weights, samples.weights, steepest)
+        return (until, weights, steepest), (loss(weights), sharpness)
 
-    start = (jnp.zeros_like(record_steps[0]), (amplitude * rays.inputs[0], amplitude * rays.outputs[0]))
-    _, losses = lax.scan(segment, start, record_steps)
-    return RayForecast(record_steps, losses)
+    start = (amplitudes * rays.inputs, amplitudes * rays.outputs)
+    carry = (jnp.zeros_like(record_steps[0]), start, samples.targets)
+    _, (losses, sharpness) = lax.scan(segment, carry, record_steps)
+    return RayForecast(record_steps, losses, sharpness)
+
+
+def _sharpness(
+    outputs, weights, shares: Float[Array, " num_samples"], steepest: Float[Array, "num_samples output_dim"]
+):
+    """Top eigenvector and eigenvalue of the tangent kernel, averaged over samples: the Hessian of a fitted map.
+
+    Power iteration from the previous record's vector, which has hardly moved: a few rounds are enough.
+    """
+    _, push = jax.linearize(outputs, weights)
+    pull = jax.linear_transpose(push, weights)
+    root = jnp.sqrt(shares)[:, None]
+
+    def multiply(x):
+        return root * push(*pull(root * x))
+
+    def iterate(_, x):
+        product = multiply(x)
+        return product / jnp.maximum(jnp.linalg.norm(product), jnp.finfo(x.dtype).tiny)
+
+    steepest = lax.fori_loop(0, 4, iterate, steepest)
+    return steepest, jnp.sum(steepest * multiply(steepest))

@@ -1,4 +1,4 @@
-"""What the panels of Figures 1 and 4 share: training read at its intermediate plateau and at its end, and the figure."""
+"""What the panels of Figures 1 and 4 share: training read at its intermediate plateau and at its end; the figure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def width_two_teacher(activation: Activation, norm: float, data_seed: int, num_s
 
 
 def draw_samples(task: Task, data_seed: int, num_samples: int) -> Samples:
-    """The data set of a seed, compiled as a whole, which takes a tenth of the time of compiling step by step."""
+    """The data set of a seed, compiled as a whole, which is quicker than operation by operation."""
     import equinox as eqx
     import jax
 
@@ -78,14 +78,13 @@ def measure_stages(
     effective_width: Callable[[jax.Array, jax.Array], jax.Array],
     record: int = 1000,
 ) -> xr.Dataset:
-    """Train; read the loss at the start, at the longest plateau in between and at the end, and the weights at both rests.
+    """Train; read the loss at the start, at the longest plateau in between and at the end, the weights at the last two.
 
     A plateau that is passed rather than reached is read at its flattest point. Where there is none, the level is NaN,
     which no prediction matches. A population has one target.
     """
     import equinox as eqx
     import jax
-    import jax.numpy as jnp
     import numpy as np
 
     on_samples = isinstance(data, tasks.Samples)
@@ -104,15 +103,18 @@ def measure_stages(
     at, loss = np.asarray(run.steps), 2 * np.asarray(run.loss)
     level, step = _find_plateau(at, loss)
     rests = [int(np.argmin(np.abs(at - step))), -1]
-    first, second = (jnp.asarray(np.asarray(run.observables[name])[rests]) for name in ("first", "second"))
+    first, second = (np.asarray(run.observables[name])[rests] for name in ("first", "second"))
     found = _stages(np.array([loss[0], level, loss[-1]]), jax.jit(jax.vmap(effective_width))(first, second))
-    curve = observables(
-        coords={"step": ("step", at, {"long_name": "gradient step"})},
+    return found.merge(curve(at, loss, first))
+
+
+def curve(steps, loss, first) -> xr.Dataset:
+    """What ``draw_stages`` draws: the loss at each step, and the first weights (or two entries of them) at rests."""
+    return observables(
+        coords={"step": ("step", steps, {"long_name": "gradient step"})},
         loss=("step", loss, {"long_name": "loss"}),
         weights=(("rest", "unit", "axis"), first[:, :, :2]),
-        second=(("rest", "output", "unit"), second),
     )
-    return found.merge(curve)
 
 
 def draw_stages(ax: Axes, prediction: xr.Dataset, measurement: xr.Dataset) -> list[Artist]:
@@ -127,14 +129,21 @@ def draw_stages(ax: Axes, prediction: xr.Dataset, measurement: xr.Dataset) -> li
         artists.append(ax.axhline(level, color=PALETTE[0], lw=1, label="_theory" if place else "levels, theory"))
     ax.set(xlabel="gradient step", ylabel="loss, $E|y - f|^2$", ylim=(-0.05 * loss[0], 1.08 * loss[0]))
     ax.legend(fontsize="small", loc="upper right")
-    reach = 1.15 * np.max(np.abs(measurement["weights"].values))
-    for place, rest in enumerate(("plateau", "end")):
-        inset = ax.inset_axes((1.05, 0.54 - 0.54 * place, 0.36, 0.46))
-        across, up = measurement["weights"].values[place].T
-        artists += inset.plot(across, up, ".", ms=5, color="black", alpha=0.6)
-        width = measurement["effective_width"].values[place]
-        inset.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xticks=[], yticks=[])
-        inset.set_title(f"$u_i$, {rest}: width {width:g}", fontsize="small")
+    weights = measurement["weights"].values
+    reach = 1.15 * np.max(np.abs(weights))
+    place_of_all = ax.get_subplotspec()
+    if place_of_all is None:
+        return artists
+    # Places in the layout, not inset axes, which it would cut off.
+    grid = place_of_all.subgridspec(2, 2, width_ratios=(2.4, 1))
+    ax.set_subplotspec(grid[:, 0])
+    for place, rest in enumerate(("plateau", "end")[: len(weights)]):
+        inset = ax.figure.add_subplot(grid[place, 1], aspect="equal")
+        artists += inset.plot(*weights[place].T, ".", ms=5, color="black", alpha=0.6)
+        inset.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[])
+        known = "effective_width" in measurement
+        width = f": width {measurement['effective_width'].values[place]:g}" if known else ""
+        inset.set_title(f"$u_i$, {rest}{width}", fontsize="small")
     return artists
 
 

@@ -34,7 +34,7 @@ class LinearNetworkStages(Claim):
     """
 
     source = Source("zhang2026", "Fig. 1B and Lemma 6", "asymptotic")
-    metric, tolerance = max_curve_gap("level", "effective_width"), 0.001
+    metric, tolerance = max_curve_gap("level", "effective_width"), 0.001  # measured: below 1e-7 over six seeds
 
     num_samples: int = 8192  # P
     width: int = 50  # H
@@ -72,7 +72,7 @@ class LinearNetworkCurve(Claim):
     """
 
     source = Source("zhang2026", "Theorem 3 (iv), Theorem 4 and Fig. 1B", "asymptotic")
-    metric, tolerance = max_curve_gap("loss", over="mean"), 0.02
+    metric, tolerance = max_curve_gap("loss", over="mean"), 0.02  # measured: 0.002 to 0.009 over six keys
 
     num_samples: int = 8192  # P
     width: int = 50  # H
@@ -129,7 +129,7 @@ class LinearConvolutionStages(Claim):
     """
 
     source = Source("zhang2026", "Fig. 1C and Eq. 66", "asymptotic")
-    metric, tolerance = max_curve_gap("level", "effective_width"), 0.004
+    metric, tolerance = max_curve_gap("level", "effective_width"), 0.004  # measured: 0.0007 to 0.0009 over six seeds
 
     num_samples: int = 8192  # P
     width: int = 50  # H

@@ -26,12 +26,12 @@ def _count_units(first: jax.Array, second: jax.Array) -> jax.Array:
 class LinearAttentionStages(Claim):
     """Linear attention learns to regress in context one head, one direction of the inputs, at a time.
 
-    At the paper's epsilon = 0.005 the intermediate level is passed, not reached, with a second head under way on two of
-    three seeds; it is a hundred times smaller here.
+    At the paper's epsilon = 0.005 the intermediate level is passed, not reached, on some seeds with a second head well
+    under way; epsilon is a hundred times smaller here.
     """
 
     source = Source("zhang2026", "Fig. 1F and Eq. 69", "asymptotic")
-    metric, tolerance = max_curve_gap("level", "effective_width"), 0.01
+    metric, tolerance = max_curve_gap("level", "effective_width"), 0.01  # measured: up to 0.0042 over twelve seeds
 
     context_length: int = 32  # N
     width: int = 10  # H
@@ -74,7 +74,7 @@ class QuadraticNetworkStages(Claim):
     """
 
     source = Source("zhang2026", "Fig. 1G and Eq. 71", "asymptotic")
-    metric, tolerance = max_curve_gap("level", "effective_width"), 0.01
+    metric, tolerance = max_curve_gap("level", "effective_width"), 0.01  # measured: below 1e-4 over twelve seeds
 
     width: int = 10  # H
     init_scale: float = 5e-4  # epsilon

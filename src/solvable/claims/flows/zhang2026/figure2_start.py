@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from solvable import instruments, networks, numerics, theory, training
@@ -88,15 +89,14 @@ class LowRankStartVisitsSaddles(Claim):
                 network, moments, learning_rate=self.learning_rate, steps=self.steps, record=250, observables=watched
             )
 
-        def train_all(seeds, scales):
-            grids = [
-                jax.vmap(jax.vmap(lambda seed, scale, rank=rank: start(rank, seed, scale), (None, 0)), (0, None))
-                for rank in range(_power_law.NUM_MODES + 1)
-            ]
-            starts = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[grid(seeds, scales) for grid in grids])
-            return jax.vmap(jax.vmap(jax.vmap(run)))(starts)
-
-        runs = jax.jit(train_all)(jax.random.split(key, self.num_seeds), jnp.asarray(self.init_scales))
+        # Starts are drawn outside of jit: there, ranks share their compiled random numbers.
+        seeds, scales = jax.random.split(key, self.num_seeds), jnp.asarray(self.init_scales)
+        grids = [
+            jax.vmap(jax.vmap(partial(start, rank), (None, 0)), (0, None))(seeds, scales)
+            for rank in range(_power_law.NUM_MODES + 1)
+        ]
+        starts = jax.tree.map(lambda *leaves: jnp.stack(leaves), *grids)
+        runs = jax.jit(jax.vmap(jax.vmap(jax.vmap(run))))(starts)
         return np.asarray(runs.times[0, 0, 0]), np.asarray(runs.loss), np.asarray(runs.observables["strength"])
 
     def _plateaus(self, times, loss) -> list[float]:

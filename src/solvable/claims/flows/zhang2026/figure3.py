@@ -97,7 +97,7 @@ class LinearDigits(Claim):
         for colour, curve, name in zip(("black", *PALETTE), curves, names, strict=False):
             artists += ax.plot(steps[::3], curve[::3], "o", ms=4, mfc="none", color=colour, label=name)
         ax.set(xlabel="gradient step", ylabel="loss $E|y - f|^2$; singular values of $U$")
-        ax.legend(fontsize="small", title=f"digits {self.pair} (line: theory)", loc="center left")
+        ax.legend(fontsize="small", title=f"digits {self.pair} (line: theory)", loc="upper right")
         return artists
 
 

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 class SoftmaxHeadsStartAlike(Claim):
     """Softmax attention first averages tokens: all its heads get the same values.
 
-    On the population this stage is empty, since the mean token does not correlate with the query's label; on a sample it
-    is what least squares makes of chance. The sample and the width are small, to train in seconds.
+    On the population this stage is empty, since the mean token does not correlate with the query's label; on a sample
+    it is what least squares makes of chance. Sample and width are small, to train in seconds.
     """
 
     source = Source("zhang2026", "Fig. 4A", "asymptotic")
-    metric, tolerance = max_curve_gap("outgoing"), 0.02
+    metric, tolerance = max_curve_gap("outgoing"), 0.02  # measured: below 1e-4 over eight seeds
 
     context_length: int = 32  # N
     num_samples: int = 128  # P
@@ -65,7 +65,10 @@ class SigmoidUnitsStartAlike(Claim):
     """
 
     source = Source("zhang2026", "Fig. 4B", "asymptotic")
-    metric, tolerance = max_curve_gap("level", "outgoing", "direction"), 0.01
+    metric, tolerance = (
+        max_curve_gap("level", "outgoing", "direction"),
+        0.01,
+    )  # measured: 0.002 to 0.003 over eight seeds
 
     num_samples: int = 1024  # P
     width: int = 50  # H
@@ -73,7 +76,7 @@ class SigmoidUnitsStartAlike(Claim):
     learning_rate: float = 0.04  # twice the paper's
     steps: int = 25
     data_seed: int = 0
-    full = dict(num_samples=8192)  # noqa: RUF012
+    full = dict(num_samples=8192)
 
     def predict(self) -> xr.Dataset:
         import jax.numpy as jnp
@@ -100,14 +103,16 @@ class SigmoidUnitsStartAlike(Claim):
             level=("stage", 2 * run.loss[jnp.array([0, -1])]),
             outgoing=("unit", second[0]),
             direction=(("axis", "unit"), directions.T),
-        )
+        ).merge(_panels.curve(run.steps, 2 * run.loss, first[None]))
+
+    draw = staticmethod(_panels.draw_stages)
 
 
 class SinUnitsStartRankOne(Claim):
     """Sinusoid units, linear near zero, first fit the best linear map by weights of rank one."""
 
     source = Source("zhang2026", "Fig. 4C and Theorem 4", "asymptotic")
-    metric, tolerance = max_curve_gap("level", "direction", "rank"), 0.015
+    metric, tolerance = max_curve_gap("level", "direction", "rank"), 0.015  # measured: 0.003 to 0.005 over six seeds
 
     num_samples: int = 1024  # P
     width: int = 50  # H
@@ -115,7 +120,7 @@ class SinUnitsStartRankOne(Claim):
     learning_rate: float = 0.04  # twice the paper's
     steps: int = 700
     data_seed: int = 0
-    full = dict(num_samples=8192)  # noqa: RUF012
+    full = dict(num_samples=8192)
 
     def predict(self) -> xr.Dataset:
         return _predict_rank_one(numerics.activations.sin, self)
@@ -123,12 +128,14 @@ class SinUnitsStartRankOne(Claim):
     def measure(self, key: jax.Array) -> xr.Dataset:
         return _measure_rank_one(numerics.activations.sin, key, self)
 
+    draw = staticmethod(_panels.draw_stages)
+
 
 class TanhUnitsStartRankOne(Claim):
     """Tanh units, linear near zero, first fit the best linear map by weights of rank one."""
 
     source = Source("zhang2026", "Fig. 4D and Theorem 4", "asymptotic")
-    metric, tolerance = max_curve_gap("level", "direction", "rank"), 0.015
+    metric, tolerance = max_curve_gap("level", "direction", "rank"), 0.015  # measured: 0.006 to 0.008 over six seeds
 
     num_samples: int = 1024  # P
     width: int = 50  # H
@@ -136,13 +143,15 @@ class TanhUnitsStartRankOne(Claim):
     learning_rate: float = 0.04  # twice the paper's
     steps: int = 600
     data_seed: int = 0
-    full = dict(num_samples=8192)  # noqa: RUF012
+    full = dict(num_samples=8192)
 
     def predict(self) -> xr.Dataset:
         return _predict_rank_one(numerics.activations.tanh, self)
 
     def measure(self, key: jax.Array) -> xr.Dataset:
         return _measure_rank_one(numerics.activations.tanh, key, self)
+
+    draw = staticmethod(_panels.draw_stages)
 
 
 def _teacher(activation: Activation, data_seed: int, num_samples: int) -> Samples:
@@ -187,7 +196,7 @@ def _measure_rank_one(activation: Activation, key: jax.Array, claim: Any) -> xr.
         level=("stage", [loss[0], rest.level]),
         direction=("axis", _upward(jnp.linalg.svd(first, full_matrices=False)[2][0])),
         rank=instruments.stable_rank(first),
-    )
+    ).merge(_panels.curve(steps, loss, first[None]))
 
 
 def _upward(direction: jax.Array) -> jax.Array:

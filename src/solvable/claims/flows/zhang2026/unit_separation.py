@@ -50,7 +50,7 @@ class CubicUnitsSeparate(Claim):
     """
 
     source = Source("zhang2026", "Section 5.2, last paragraph, and Fig. 4G", "scaling")
-    metric, tolerance = max_relative_error("exponent"), 0.01  # measured: 0.00003 to 0.003 over five seeds
+    metric, tolerance = max_relative_error("exponent"), 0.02  # measured: 0.0007 to 0.006 over eight seeds
 
     coefficients: tuple[float, ...] = (1.0, 1.0)  # of y = sum_k c_k x_k^3
     width: int = 20  # H

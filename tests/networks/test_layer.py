@@ -75,7 +75,9 @@ def test_sizes_and_dtype_are_read_off_the_data(dtype):
     assert (layer.first.shape, layer.second.shape) == ((4, 4), (2, 4))
     assert {layer.first.dtype, layer.second.dtype} == {jnp.dtype(dtype)}
     assert layer(samples.inputs[0]).dtype == dtype
-    asked = initialise(layer.unit, jax.random.key(0), width=4, input_shape=(3,), output_dim=2, init_scale=0.1, dtype=dtype)
+    asked = initialise(
+        layer.unit, jax.random.key(0), width=4, input_shape=(3,), output_dim=2, init_scale=0.1, dtype=dtype
+    )
     np.testing.assert_array_equal(asked.first, layer.first)
 
 

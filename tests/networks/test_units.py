@@ -57,20 +57,20 @@ def test_which_units_are_polynomial():
 
 
 @given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3), seeds)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_polynomial_neurons_are_linear_in_their_features(degree, input_dim, width, output_dim, seed):
     assert_linear_in_features(Neuron(activations.power(degree)), (input_dim,), output_dim, seed, width)
 
 
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(0, 4), seeds)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_polynomial_convolutions_are_linear_in_their_features(degree, kernel_size, stride, longer, seed):
     unit = ConvolutionKernel(activations.power(degree), kernel_size, stride)
     assert_linear_in_features(unit, (kernel_size + longer,), 1, seed)
 
 
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 4), st.booleans(), st.booleans(), seeds)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_linear_attention_is_linear_in_its_features(rank, input_dim, length, merged, mean, seed):
     unit = AttentionHead(rank=rank, merged=merged, mean_over_context=mean)
     assert_linear_in_features(unit, (input_dim + 1, length + 1), 1, seed)
@@ -148,7 +148,10 @@ def test_float32_stays_float32(unit, input_shape, output_dim):
     [
         (lambda: ConvolutionKernel(activations.relu, 0), "`kernel_size` is 0"),
         (lambda: ConvolutionKernel(activations.relu, 2, stride=0), "`stride` is 0"),
-        (lambda: ConvolutionKernel(activations.relu, 2).sizes((4,), 2), "it was given 2 outputs and inputs of length 4"),
+        (
+            lambda: ConvolutionKernel(activations.relu, 2).sizes((4,), 2),
+            "it was given 2 outputs and inputs of length 4",
+        ),
         (lambda: ConvolutionKernel(activations.relu, 5).sizes((4,), 1), "length 4 for kernels of length 5"),
         (lambda: AttentionHead(rank=0), "`rank` is 0"),
         (lambda: AttentionHead(softmax=True, mean_over_context=True), "`mean_over_context` is True; softmax"),

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from solvable.errors import OutsideDomain
 from solvable.numerics import Monomials
-from solvable.tasks import Samples, convolution_points, convolution_teacher, make_samples, orthogonal_pair, sample_moments
+from solvable.tasks import (
+    Samples,
+    convolution_points,
+    convolution_teacher,
+    make_samples,
+    orthogonal_pair,
+    sample_moments,
+)
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -35,7 +42,9 @@ def test_moments_of_any_features_are_plain_averages():
     features = np.sin(samples.inputs)
     np.testing.assert_allclose(moments.sigma_yz, np.asarray(samples.targets).T @ features / 50, rtol=1e-12)
     np.testing.assert_allclose(moments.sigma_zz, features.T @ features / 50, rtol=1e-12)
-    np.testing.assert_allclose(moments.target_power, np.mean(np.sum(np.asarray(samples.targets) ** 2, axis=1)), rtol=1e-12)
+    np.testing.assert_allclose(
+        moments.target_power, np.mean(np.sum(np.asarray(samples.targets) ** 2, axis=1)), rtol=1e-12
+    )
 
 
 def test_samples_weigh_equally_and_one_output_becomes_a_column():

@@ -116,7 +116,10 @@ def test_a_singular_covariance_in_float32_is_accepted():
 @pytest.mark.parametrize(
     ("covariance", "message"),
     [
-        (jnp.array([[1.0, 2.0], [2.0, 1.0]]), "smallest eigenvalue -1; it must be symmetric and positive semi-definite"),
+        (
+            jnp.array([[1.0, 2.0], [2.0, 1.0]]),
+            "smallest eigenvalue -1; it must be symmetric and positive semi-definite",
+        ),
         (jnp.array([[1.0, 0.5], [0.0, 1.0]]), "must be symmetric"),
         (jnp.full((2, 2), jnp.nan), "must be symmetric"),
         (jnp.eye(3), r"have shapes \(2, 2\), \(2, 2\), \(3, 3\); they must be"),

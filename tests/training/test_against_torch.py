@@ -42,7 +42,11 @@ SETTINGS = {
         convolution_points(),
         eager.convolution(lambda z: z),
     ),
-    "relu convolution": (ConvolutionKernel(activations.relu, 2, 2), convolution_points(), eager.convolution(torch.relu)),
+    "relu convolution": (
+        ConvolutionKernel(activations.relu, 2, 2),
+        convolution_points(),
+        eager.convolution(torch.relu),
+    ),
     "attention": (AttentionHead(), InContextRegression(jnp.eye(2), 8).sample(KEY, 64), eager.linear_attention),
 }
 

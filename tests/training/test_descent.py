@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from solvable.errors import Diverged, OutsideDomain
-from solvable.networks import AttentionHead, ConvolutionKernel, Neuron, initialise
+from solvable.networks import AttentionHead, Neuron, initialise
 from solvable.numerics import Monomials, activations
 from solvable.tasks import InContextRegression, Samples, TeacherNetwork, linear_teacher, make_samples
 from solvable.training import gradient_descent, sgd
@@ -25,7 +25,11 @@ def draw_network(unit=LINEAR, *, width=4, input_shape=(2,), output_dim=2, init_s
 
 def descend_by_hand(network, samples, learning_rate, steps, activation, slope):
     """Weights at every step: numpy, chain rule by hand."""
-    U, V, (X, Y) = np.asarray(network.first), np.asarray(network.second), map(np.asarray, (samples.inputs, samples.targets))
+    U, V, (X, Y) = (
+        np.asarray(network.first),
+        np.asarray(network.second),
+        map(np.asarray, (samples.inputs, samples.targets)),
+    )
     path = [(U, V)]
     for _ in range(steps):
         hidden = X @ U.T
@@ -39,11 +43,10 @@ def descend_by_hand(network, samples, learning_rate, steps, activation, slope):
     ("unit", "activation", "slope"),
     [
         (LINEAR, lambda z: z, np.ones_like),
-        (Neuron(activations.square), np.square, lambda z: 2 * z),
         (RELU, lambda z: np.maximum(z, 0), lambda z: np.heaviside(z, 0)),
         (Neuron(activations.tanh), np.tanh, lambda z: 1 - np.tanh(z) ** 2),
     ],
-    ids=["linear", "quadratic", "relu", "tanh"],
+    ids=["linear", "relu", "tanh"],
 )
 def test_gradient_descent_is_the_plain_loop_to_rounding(unit, activation, slope):
     network, samples = draw_network(unit, init_scale=0.3), TASK.sample(jax.random.key(1), 30)
@@ -60,11 +63,9 @@ def test_gradient_descent_is_the_plain_loop_to_rounding(unit, activation, slope)
     ("unit", "task"),
     [
         (LINEAR, linear_teacher(jnp.ones((1, 4)))),
-        (Neuron(activations.cube), linear_teacher(jnp.ones((1, 4)))),
-        (ConvolutionKernel(activations.square, 2), linear_teacher(jnp.ones((1, 4)))),
         (AttentionHead(rank=2, mean_over_context=True), InContextRegression(jnp.eye(2), 4)),
     ],
-    ids=["linear", "cubic", "convolution", "attention"],
+    ids=["linear", "attention"],
 )
 def test_the_three_reductions_give_the_same_trajectory_of_weights(unit, task):
     samples = task.sample(jax.random.key(1), 25)
@@ -169,22 +170,20 @@ def first_step_that_is_not_finite(network, learning_rate):
     return steps
 
 
-@pytest.mark.parametrize("record", [200, 7, 3, np.array([100]), np.array([0, 1, 60]), np.array([2, 100])], ids=str)
-@pytest.mark.parametrize("learning_rate", [0.8, 3.0])
+@pytest.mark.parametrize(
+    ("learning_rate", "record"),
+    [(0.8, 200), (0.8, 3), (0.8, np.array([100])), (3.0, 2), (3.0, np.array([0, 1, 60])), (3.0, np.array([3, 100]))],
+    ids=str,
+)
 def test_divergence_names_its_step_however_coarse_the_records(learning_rate, record):
     network = draw_network(init_scale=0.5)
     expected = first_step_that_is_not_finite(network, learning_rate)
     assert expected < 60
-    with pytest.raises(Diverged, match=f"step {expected}: .*`learning_rate` {learning_rate:g}; use a smaller") as caught:
+    with pytest.raises(
+        Diverged, match=f"step {expected}: .*`learning_rate` {learning_rate:g}; use a smaller"
+    ) as caught:
         gradient_descent(network, TASK, learning_rate=learning_rate, steps=100, record=record)
     assert caught.value.step == expected
-
-
-def test_divergence_between_the_only_two_records_is_located():
-    network = draw_network(init_scale=0.5)
-    with pytest.raises(Diverged) as caught:
-        gradient_descent(network, TASK, learning_rate=3.0, steps=100, record=2)
-    assert caught.value.step == first_step_that_is_not_finite(network, 3.0)
 
 
 def test_divergence_stays_nan_in_a_sweep():
@@ -195,7 +194,12 @@ def test_divergence_stays_nan_in_a_sweep():
 def test_sgd_reports_divergence_too():
     with pytest.raises(Diverged, match="training diverged at step"):
         sgd(
-            draw_network(), TASK.sample(jax.random.key(0), 8), key=jax.random.key(1), batch_size=2, learning_rate=3.0, steps=200
+            draw_network(),
+            TASK.sample(jax.random.key(0), 8),
+            key=jax.random.key(1),
+            batch_size=2,
+            learning_rate=3.0,
+            steps=200,
         )
 
 
@@ -209,8 +213,9 @@ def test_sgd_on_all_samples_at_once_is_gradient_descent(unit):
         np.testing.assert_allclose(batched.observables[name], values, rtol=1e-10, atol=1e-13)
 
 
-@pytest.mark.parametrize("reduction", ["features", "samples"])
-@pytest.mark.parametrize(("num_samples", "batch_size"), [(6, 1), (6, 2), (10, 4)])
+@pytest.mark.parametrize(
+    ("num_samples", "batch_size", "reduction"), [(6, 1, "features"), (6, 2, "samples"), (10, 4, "features")]
+)
 def test_every_epoch_visits_the_samples_once_in_a_new_order(num_samples, batch_size, reduction):
     """Sample mu is the unit vector e_mu, so that a step moves the columns of U of its samples and no others."""
     samples = make_samples(np.eye(num_samples), np.ones(num_samples))
@@ -312,7 +317,9 @@ def test_minibatches_that_cannot_be_are_refused(data, batch_size, message, monke
 def test_a_task_that_does_not_suit_the_units_is_refused_in_words():
     """Sequences for attention, vectors for neurons."""
     attention = draw_network(AttentionHead(), input_shape=(2, 4), output_dim=1)
-    with pytest.raises(OutsideDomain, match=r"has shape \(2,\); these units read inputs of shape \(token_dim, tokens\)"):
+    with pytest.raises(
+        OutsideDomain, match=r"has shape \(2,\); these units read inputs of shape \(token_dim, tokens\)"
+    ):
         gradient_descent(attention, TASK, learning_rate=0.1, steps=3)
     sequences = InContextRegression(jnp.eye(1), 3)
     with pytest.raises(OutsideDomain, match=r"has shape \(2, 4\); these units read inputs of shape \(input_dim,\)"):

@@ -24,7 +24,8 @@ _NEAR = 0.05
 _RISE = 1.0001
 # Initial strength, as a share of the learned one, above which the mean curve's gap passes 0.02 of the initial loss.
 # Width 500, 8 seeds of a Gaussian task: 0.011 at 4e-3, 0.016 at 6e-3, 0.027 at 1e-2; digits 3/5: 0.024 at 2e-2.
-_SMALL_START = 8e-3
+# ReLU units must align too: width 400, the same task: 0.016 at 1e-6, 0.024 at 9e-4, 0.40 at 1e-2.
+_SMALL_START = {"linear": 8e-3, "relu": 1e-3}
 # Directions that ReLU units are tried from: the share that settles on a ray is known to a tenth.
 _TRIALS = 256
 
@@ -96,7 +97,10 @@ def _predict_linear(samples: Samples, settings: Settings, names: list[str]) -> P
     network = {"width": settings.width, "init_scale": settings.init_scale}
 
     def run(rate: float, at: jax.Array) -> Any:
-        found = flows.narrow_network_forecast(moments, learning_rate=rate, record_steps=at, **network)
+        # Arrays, not Python numbers: those would be compiled in.
+        scales = {"init_scale": jnp.asarray(settings.init_scale), "learning_rate": jnp.asarray(rate)}
+        width = jnp.asarray(float(settings.width))
+        found = flows.narrow_network_forecast(moments, width=width, record_steps=at, **scales)
         return jax.tree.map(np.asarray, found)
 
     def stable_rate() -> float:
@@ -191,17 +195,22 @@ def _linear_warnings(points, count: int, curve, start: float, limit: float, sett
                 f"Eigenvalues {mode + 1} and {mode + 2} of Sigma_yx Sigma_xx^-1 Sigma_xy nearly coincide "
                 f"({upper:.4g} and {lower:.4g}): which comes first, and the later rates, may change with the sample."
             )
-    learned = float(curve.strengths[-1].max()) ** 2
-    if start**2 > _SMALL_START * learned:
-        warnings.append(
-            f"The initialisation is too large for this forecast: initial strength {start**2:.2g} is "
-            f"{start**2 / learned:.1%} of the learned {learned:.2g}; plateaus will be shorter than forecast."
-        )
+    warnings += _start_warnings(start**2 / float(curve.strengths[-1].max()) ** 2, settings)
     if settings.width < 2 * count:
         warnings.append(
             f"Width {settings.width} is small for {count} modes: the start along each mode is no average over units."
         )
     return [*warnings, *_rule_warnings(limit, settings)]
+
+
+def _start_warnings(share: float, settings: Settings) -> list[str]:
+    if share <= _SMALL_START[settings.model]:
+        return []
+    return [
+        f"The initialisation is too large for this forecast: `init_scale` {settings.init_scale:g} at width "
+        f"{settings.width} starts at {share:.2g} of the strength to be learned, which should be below "
+        f"{_SMALL_START[settings.model]:g}; weights that do not matter here then change the loss."
+    ]
 
 
 def _rule_warnings(limit: float, settings: Settings) -> list[str]:
@@ -244,7 +253,7 @@ def _predict_relu(samples: Samples, settings: Settings, names: list[str]) -> Pre
     keys = jax.random.split(jax.random.key(settings.seed + 1))
     first = jax.random.normal(keys[0], (_TRIALS, samples.inputs.shape[1]), samples.inputs.dtype)
     second = jax.random.normal(keys[1], (samples.targets.shape[1], _TRIALS), samples.inputs.dtype)
-    growth = max(float(np.log(1 / settings.init_scale)), 5.0)
+    growth = jnp.asarray(max(float(np.log(1 / settings.init_scale)), 5.0))
     rays = jax.tree.map(np.asarray, flows.settle_on_rays(samples, first, second, log_growth=growth))
     _refuse_uncorrelated(float(rays.rates[0]), samples)
     start = settings.init_scale * np.sqrt(settings.width * float(rays.strength[0]))
@@ -252,8 +261,8 @@ def _predict_relu(samples: Samples, settings: Settings, names: list[str]) -> Pre
     steps = settings.steps or _steps(flow_time, settings)
 
     def run(rate: float, at: jax.Array) -> Any:
-        network = {"width": settings.width, "init_scale": settings.init_scale}
-        found = flows.ray_forecast(samples, rays, learning_rate=rate, record_steps=at, **network)
+        scales = {"init_scale": jnp.asarray(settings.init_scale), "learning_rate": jnp.asarray(rate)}
+        found = flows.ray_forecast(samples, rays, width=settings.width, record_steps=at, **scales)
         return jax.tree.map(np.asarray, found)
 
     curve = run(settings.learning_rate, record_steps(steps))
@@ -265,6 +274,9 @@ def _predict_relu(samples: Samples, settings: Settings, names: list[str]) -> Pre
     limit = 2 / float(np.max(curve.sharpness[curve.steps <= until]))
     loss = np.where(curve.steps <= until, curve.loss, np.nan)
     warnings = [_relu_limits(rays, names, until), *_rule_warnings(limit, settings)]
+    if stages.drops:
+        growth = float(rays.rates[0]) * settings.learning_rate * stages.drops[0].time
+        warnings += _start_warnings(float(np.exp(-2 * growth)), settings)
     return Prediction("ray forecast", curve.steps, loss, None, rows, limit, warnings)
 
 

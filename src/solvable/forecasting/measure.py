@@ -1,8 +1,10 @@
 """Training on the same data, recorded at the forecast's steps."""
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from solvable.forecasting.settings import Settings
@@ -45,13 +47,13 @@ def train(samples: Samples, settings: Settings, steps: np.ndarray, modes: int) -
     zhang2026, App. I and Fig. 3.
     """
     unit = Neuron(activations.identity if settings.model == "linear" else activations.relu)
-    watched = {"strength": partial(_strengths, count=modes)}
+    watched = {"strength": _watch_strengths(modes)}
 
     def run(key, samples):
         key_start, key_order = jax.random.split(key)
         network = initialise_for(unit, samples, key_start, width=settings.width, init_scale=settings.init_scale)
         rule = {
-            "learning_rate": settings.learning_rate,
+            "learning_rate": jnp.asarray(settings.learning_rate),
             "steps": int(steps[-1]),
             "record": steps,
             "observables": watched,
@@ -68,5 +70,7 @@ def train(samples: Samples, settings: Settings, steps: np.ndarray, modes: int) -
     return wait(jax.jit(jax.vmap(run, in_axes=(0, None)))(keys, samples))
 
 
-def _strengths(network: UnitLayer, *, count: int) -> jax.Array:
-    return top_singular_values(network.first, count)
+@cache
+def _watch_strengths(count: int) -> Callable[[UnitLayer], jax.Array]:
+    """The same function for the same count: training compiles once for each function that it watches by."""
+    return lambda network: top_singular_values(network.first, count)

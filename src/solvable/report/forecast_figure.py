@@ -46,17 +46,25 @@ def _draw_loss(ax: Axes, result: xr.Dataset) -> None:
     ax.plot(steps, result["predicted_loss"], color=PALETTE[0], label="theory")
     if "measured_loss" in result:
         _draw_markers(ax, steps, result["measured_loss"], PALETTE[1], "training")
+    _name_stages(ax, result)
+    ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
+    ax.set_ylabel(r"loss $\frac{1}{2P}\sum_\mu\,|y_\mu - f(x_\mu)|^2$")
+    ax.legend(frameon=False, loc="center right")
+
+
+def _name_stages(ax: Axes, result: xr.Dataset) -> None:
+    """A line at each stage's step with what it learns, each name a line of text below the one before."""
+    last = result["step"].values[-1]
     top = ax.get_ylim()[1]
     for number, (step, learned) in enumerate(
         zip(result["predicted_step"].values, result["learned"].values, strict=True), 1
     ):
         ax.axvline(step, color="0.75", lw=0.8, zorder=0)
+        side = 1 if step < last / 2 else -1
         ax.annotate(
-            f"{number}: {learned}", (step, top), xytext=(4, -4), textcoords="offset points", va="top", fontsize="small"
-        )
-    ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
-    ax.set_ylabel(r"loss $\frac{1}{2P}\sum_\mu\,|y_\mu - f(x_\mu)|^2$")
-    ax.legend(frameon=False, loc="center right")
+            f"{number}: {learned}", (step, top), xytext=(4 * side, 8 - 12 * number), textcoords="offset points",
+            va="top", ha="left" if side > 0 else "right", fontsize="small",
+        )  # fmt: skip
 
 
 def _draw_strengths(ax: Axes, result: xr.Dataset) -> None:

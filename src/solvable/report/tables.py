@@ -114,10 +114,10 @@ def stage_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     ----------
     None.
     """
-    table = Table(box=SIMPLE_HEAD, show_edge=False)
-    table.add_column("stage", justify="right")
-    table.add_column("learned", overflow="fold")
-    for name in ("singular value", "forecast step", "measured step", "forecast loss", "measured loss"):
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
+    table.add_column("stage", justify="right", min_width=5)
+    table.add_column("learned", overflow="fold", min_width=9)
+    for name in ("singular\nvalue", "forecast\nstep", "measured\nstep", "forecast\nloss", "measured\nloss"):
         table.add_column(name, justify="right")
     for row in rows:
         table.add_row(
@@ -137,4 +137,4 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _with_scatter(value: float | None, scatter: float | None) -> str:
-    return _number(value, ".0f") + ("" if scatter is None else f" ± {scatter:.1g}")
+    return _number(value, ".0f") + ("" if scatter is None else f" ± {scatter:{'.1g' if scatter < 1 else '.0f'}}")

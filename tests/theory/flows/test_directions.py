@@ -24,7 +24,9 @@ SPECTRUM = np.array([1.0, 0.6, 0.3, 0.1])
 def draw_correlation(spectrum=SPECTRUM, output_dim=4, input_dim=6, seed=0):
     """Sigma_yz with known singular values."""
     rng = np.random.default_rng(seed)
-    outputs, inputs = (np.linalg.qr(rng.normal(size=(dim, dim)))[0][:, : len(spectrum)] for dim in (output_dim, input_dim))
+    outputs, inputs = (
+        np.linalg.qr(rng.normal(size=(dim, dim)))[0][:, : len(spectrum)] for dim in (output_dim, input_dim)
+    )
     return outputs * spectrum @ inputs.T
 
 
@@ -137,7 +139,10 @@ def test_float32_stays_float32():
     ("ask", "message"),
     [
         (lambda: separation_exponent(jnp.ones(3), multiplicity=0), "`multiplicity` is 0"),
-        (lambda: separation_exponent(jnp.ones(3), multiplicity=4), "`multiplicity` is 4; it must be at most the 3 modes"),
+        (
+            lambda: separation_exponent(jnp.ones(3), multiplicity=4),
+            "`multiplicity` is 4; it must be at most the 3 modes",
+        ),
         (lambda: first_escape_time(0.0, width=3, init_scale=0.1), "`rate` is 0.0"),
         (lambda: first_escape_time(1.0, width=0, init_scale=0.1), "`width` is 0"),
         (lambda: first_escape_time(1.0, width=3, init_scale=-0.1), "`init_scale` is -0.1"),

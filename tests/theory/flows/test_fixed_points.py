@@ -72,8 +72,15 @@ def test_a_small_unit_grows_at_the_stated_rate(learned):
     points = greedy_fixed_points(moments)
     first, second = rest_at(moments, points.directions, points.active[learned])
     rng = np.random.default_rng(0)
-    first, second = np.vstack([first, 1e-8 * rng.normal(size=(1, 4))]), np.hstack([second, 1e-8 * rng.normal(size=(3, 1))])
-    sigma_yz, sigma_zz, rate = np.asarray(moments.sigma_yz), np.asarray(moments.sigma_zz), float(points.escape_rate[learned])
+    first, second = (
+        np.vstack([first, 1e-8 * rng.normal(size=(1, 4))]),
+        np.hstack([second, 1e-8 * rng.normal(size=(3, 1))]),
+    )
+    sigma_yz, sigma_zz, rate = (
+        np.asarray(moments.sigma_yz),
+        np.asarray(moments.sigma_zz),
+        float(points.escape_rate[learned]),
+    )
 
     def velocity(first, second):
         residual = sigma_yz - second @ first @ sigma_zz
@@ -84,7 +91,9 @@ def test_a_small_unit_grows_at_the_stated_rate(learned):
         k2 = velocity(first + by / 2 * k1[0], second + by / 2 * k1[1])
         k3 = velocity(first + by / 2 * k2[0], second + by / 2 * k2[1])
         k4 = velocity(first + by * k3[0], second + by * k3[1])
-        return tuple(w + by / 6 * (a + 2 * b + 2 * c + d) for w, a, b, c, d in zip((first, second), k1, k2, k3, k4, strict=True))
+        return tuple(
+            w + by / 6 * (a + 2 * b + 2 * c + d) for w, a, b, c, d in zip((first, second), k1, k2, k3, k4, strict=True)
+        )
 
     sizes, by = [], 0.01 / rate
     for count in range(1001):
@@ -103,7 +112,9 @@ def test_the_residual_correlation_has_lost_the_learned_directions():
         np.testing.assert_allclose(np.asarray(points.directions)[np.asarray(active)] @ residual, 0, atol=1e-12)
         np.testing.assert_allclose(np.linalg.norm(residual, 2), rate, rtol=1e-9, atol=1e-9)
         first, second = rest_at(moments, points.directions, active)
-        np.testing.assert_allclose(residual, moments.sigma_yz - second @ first @ np.asarray(moments.sigma_zz), atol=1e-10)
+        np.testing.assert_allclose(
+            residual, moments.sigma_yz - second @ first @ np.asarray(moments.sigma_zz), atol=1e-10
+        )
 
 
 def test_the_basis_of_the_features_means_nothing():

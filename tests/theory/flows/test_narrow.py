@@ -88,7 +88,7 @@ def test_the_basis_of_the_features_means_nothing(seed):
 def test_wide_random_networks_approach_the_forecast_as_one_over_the_root_of_the_width():
     """At fixed H eps^2, so that the forecast is the same: root mean square over 32 seeds, worst time."""
     moments, at = draw_moments(), np.arange(0, 601, 20)
-    widths, strength = np.array([16, 64, 256]), 1e-6
+    widths, strength = np.array([16, 256]), 1e-6
     forecast = narrow_network_forecast(
         diagonalise(moments), width=1, init_scale=strength, learning_rate=0.02, record_steps=jnp.array(at)
     )
@@ -121,8 +121,11 @@ def hessian_at(moments, first, second):
     return np.asarray(jax.jit(jax.hessian(loss))(jnp.concatenate([first.ravel(), second.ravel()])))
 
 
-@pytest.mark.parametrize("records", [np.array([4000]), np.arange(0, 8001, 400)], ids=["one", "many"])
-def test_sharpness_is_the_top_of_the_hessian_at_a_fitted_map(records):
+@pytest.mark.parametrize(
+    ("records", "accuracy"), [(np.array([4000]), 0.05), (np.arange(0, 4001, 200), 1e-3)], ids=["one", "many"]
+)
+def test_sharpness_is_the_top_of_the_hessian_at_a_fitted_map(records, accuracy):
+    """Its power iteration goes on from record to record: one record alone is a lower bound, a few percent off."""
     moments = draw_moments()
     *_, first, second = descend(moments, *balanced_start(moments, 50, 1e-3), 0.02, 4000)[-1]
     assert np.max(np.abs(moments.sigma_yz - second @ first @ np.asarray(moments.sigma_zz))) < 1e-9
@@ -130,7 +133,8 @@ def test_sharpness_is_the_top_of_the_hessian_at_a_fitted_map(records):
         diagonalise(moments), width=50, init_scale=1e-3, learning_rate=0.02, record_steps=jnp.array(records)
     )
     top = np.linalg.eigvalsh(hessian_at(moments, jnp.array(first), jnp.array(second)))[-1]
-    np.testing.assert_allclose(forecast.sharpness[-1], top, rtol=1e-3)
+    np.testing.assert_allclose(forecast.sharpness[-1], top, rtol=accuracy)
+    assert forecast.sharpness[-1] < top * (1 + 1e-9)
     rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(9, 2)))[0]
     wide = hessian_at(moments, jnp.array(rotation @ first), jnp.array(second @ rotation.T))
     np.testing.assert_allclose(np.linalg.eigvalsh(wide)[-1], top, rtol=1e-6)
@@ -153,9 +157,11 @@ def test_descent_is_stable_below_the_largest_stable_rate_and_not_above(seed):
 def test_settings_may_be_swept_and_divergence_shows_as_not_a_number():
     moments, rates = diagonalise(draw_moments()), jnp.array([0.02, 5.0])
     losses = jax.vmap(
-        lambda rate: narrow_network_forecast(
-            moments, width=50, init_scale=1e-3, learning_rate=rate, record_steps=jnp.array([0, 100])
-        ).loss
+        lambda rate: (
+            narrow_network_forecast(
+                moments, width=50, init_scale=1e-3, learning_rate=rate, record_steps=jnp.array([0, 100])
+            ).loss
+        )
     )(rates)
     np.testing.assert_array_equal(jnp.isfinite(losses[:, -1]), [True, False])
 

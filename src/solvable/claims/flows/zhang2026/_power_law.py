@@ -136,7 +136,7 @@ def _train(sweep, unit, input_shape, output_dim, moments, key, num_seeds, watche
             unit, seed, width=most, input_shape=input_shape, output_dim=output_dim, init_scale=scale
         )
         # Units of zero weight stay there: layers of different widths train as one batch.
-        here = (jnp.arange(most) < width).astype(network.first.dtype)
+        here = (jnp.arange(most, dtype=width.dtype) < width).astype(network.first.dtype)
         network = networks.UnitLayer(network.first * here[:, None], network.second * here[None, :], unit)
         return training.gradient_descent(
             network,

@@ -26,7 +26,7 @@ class LowRankStartVisitsSaddles(Claim):
     """
 
     source = Source("zhang2026", "Fig. 2C and Eq. 12", "asymptotic")
-    metric, tolerance = max_relative_error("level", "slope", "plateaus"), 0.03
+    metric, tolerance = max_relative_error("level", "slope", "plateaus"), 0.03  # measured: 0.021 to 0.022
 
     exponent: float = 1.0  # kappa
     width: int = 30  # H
@@ -137,7 +137,7 @@ class ScaleShortensLinearPlateaus(Claim):
     """
 
     source = Source("zhang2026", "Fig. 2D (linear network)", "asymptotic")
-    metric, tolerance = max_relative_error("rise_time", over="mean"), 0.02
+    metric, tolerance = max_relative_error("rise_time", over="mean"), 0.02  # measured: 0.003 to 0.015
 
     init_scales: tuple[float, ...] = (1e-7, 1e-5, 1e-3)  # epsilon
     exponent: float = 1.0  # kappa
@@ -180,7 +180,7 @@ class ScaleShortensAttentionPlateaus(Claim):
     """
 
     source = Source("zhang2026", "Fig. 2D (linear self-attention)", "asymptotic")
-    metric, tolerance = max_relative_error("escape_time"), 0.07
+    metric, tolerance = max_relative_error("escape_time"), 0.07  # measured: 0.014 to 0.041; 4 standard errors: 0.05
 
     init_scales: tuple[float, ...] = (0.02, 0.04)  # epsilon
     exponent: float = 1.0  # kappa

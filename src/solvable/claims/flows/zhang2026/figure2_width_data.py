@@ -23,7 +23,7 @@ class LinearPlateausIgnoreWidth(Claim):
     """
 
     source = Source("zhang2026", "Fig. 2A (linear network)", "asymptotic")
-    metric, tolerance = max_relative_error("rise_time", over="mean"), 0.02
+    metric, tolerance = max_relative_error("rise_time", over="mean"), 0.02  # measured: 0.003 to 0.010
 
     widths: tuple[int, ...] = (25, 100, 200)  # H
     exponent: float = 1.0  # kappa
@@ -66,7 +66,7 @@ class HeadsShortenPlateaus(Claim):
     """
 
     source = Source("zhang2026", "Fig. 2A (linear self-attention)", "asymptotic")
-    metric, tolerance = max_relative_error("escape_time"), 0.07
+    metric, tolerance = max_relative_error("escape_time"), 0.07  # measured: 0.006 to 0.055; 4 standard errors: 0.05
 
     widths: tuple[int, ...] = (8, 32)  # H, number of heads
     exponent: float = 1.0  # kappa
@@ -102,7 +102,7 @@ class EqualSingularValuesLeaveOneDrop(Claim):
     """
 
     source = Source("zhang2026", "Fig. 2B (linear network)", "asymptotic")
-    metric, tolerance = max_relative_error("rise_time", "drops", over="mean"), 0.03
+    metric, tolerance = max_relative_error("rise_time", "drops", over="mean"), 0.03  # measured: 0.010 to 0.014
 
     exponents: tuple[float, ...] = (0.0, 1.0, 2.0)  # kappa
     width: int = 100  # H, the paper's
@@ -151,7 +151,7 @@ class EqualSingularValuesKeepHeadsApart(Claim):
     """
 
     source = Source("zhang2026", "Fig. 2B (linear self-attention)", "asymptotic")
-    metric, tolerance = max_relative_error("level", "drops"), 0.02
+    metric, tolerance = max_relative_error("level", "drops"), 0.01  # measured: 0.001 to 0.003
 
     exponents: tuple[float, ...] = (0.0, 1.0)  # kappa
     width: int = 25  # H, the paper's

@@ -28,11 +28,11 @@ class LinearDigits(Claim):
     One network, minibatches and all, against the narrow network that it effectively is. Drops are read where the loss
     passes 3/4 and 1/4 of its start, the plateau half way between them, the growth of a singular value where it passes
     half of its last value. The plateau lies above the saddle (0.507 for 3/5): it is passed before small
-    eigenvalues of Sigma_xx have been learned.
+    eigenvalues of Sigma_xx have been learned. Measured distance: 0.009 to 0.016 over six seeds.
     """
 
     source = Source("zhang2026", "Fig. 3 (linear network)", "asymptotic")
-    metric, tolerance = max_relative_error("drop_step", "growth_step", "strength", "plateau"), 0.05
+    metric, tolerance = max_relative_error("drop_step", "growth_step", "strength", "plateau"), 0.03
 
     pair: str = "3/5"
     num_per_class: int = 500
@@ -109,7 +109,7 @@ class ReLUDigitsFirstDrop(Claim):
     """
 
     source = Source("zhang2026", "Fig. 3 (ReLU network)", "asymptotic")
-    metric, tolerance = max_relative_error("drop_step", "plateau"), 0.05
+    metric, tolerance = max_relative_error("drop_step", "plateau"), 0.03  # measured: 0.0005 to 0.010
 
     pair: str = "3/5"
     num_per_class: int = 100

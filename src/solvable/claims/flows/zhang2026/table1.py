@@ -85,7 +85,7 @@ class SecondPlateauRate(Claim):
     """
 
     source = Source("zhang2026", "Eq. 42 and Table 1, caption in B.1", "exact")
-    metric, tolerance = max_relative_error("rate"), 0.01
+    metric, tolerance = max_relative_error("rate"), 0.005  # measured: 0.0005 to 0.0007
 
     pairs: tuple[str, ...] = ("3/5",)
     num_per_class: int = 500

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -50,7 +50,7 @@ def main() -> None:
     _exit(code or 0, "interrupted." if code == 130 else "")
 
 
-def _exit(code: int | str | None, sentence: str) -> None:
+def _exit(code: int | str | None, sentence: str) -> NoReturn:
     if sentence:
         print(f"solvable: {sentence}", file=sys.stderr)
     try:

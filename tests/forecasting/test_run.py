@@ -10,7 +10,7 @@ import solvable
 from solvable.errors import Diverged, OutsideDomain
 from solvable.tasks import LabelledData, load_digits, orthogonal_pair
 
-RULE = {"init_scale": 1e-3, "learning_rate": 0.05, "steps": 600}
+RULE = {"init_scale": 1e-5, "learning_rate": 0.1, "steps": 600}
 
 
 def gaussian(num_samples=200):
@@ -40,9 +40,7 @@ def test_wide_networks_follow_the_forecast(wide):
 
 
 def test_the_distance_shrinks_as_the_root_of_the_width(wide, narrow):
-    spread = [
-        float(found["measured_step"].std("seed").isel(stage_measured=0)) for found in (wide, narrow)
-    ]  # fmt: skip
+    spread = [float(found["measured_step"].std("seed").isel(stage_measured=0)) for found in (wide, narrow)]
     assert narrow.attrs["curve_gap"] > 1.5 * wide.attrs["curve_gap"]
     assert spread[0] < spread[1]
 
@@ -67,7 +65,7 @@ def test_everything_is_labelled_and_goes_through_a_file(wide, tmp_path):
     assert wide["predicted_strength"].dims == ("time", "mode")
     assert wide["measured_step"].dims == ("seed", "stage_measured")
     assert {wide[name].dims for name in ("learned", "level", "singular_value", "scatter")} == {("stage",)}
-    np.testing.assert_allclose(wide["time"], 0.05 * wide["step"])
+    np.testing.assert_allclose(wide["time"], 0.1 * wide["step"])
     assert wide.attrs["loss"] == "(1/2P) sum |y - f(x)|^2"
     assert json.loads(wide.attrs["settings"])["width"] == 800
     wide.to_netcdf(tmp_path / "forecast.nc", engine="h5netcdf")
@@ -114,7 +112,7 @@ def test_relu_units_on_non_negative_inputs_escape_along_the_linear_direction():
     # All samples are on the same side of a positive ray: same rate, half of the units.
     assert relu["singular_value"].values[0] == pytest.approx(linear["singular_value"].values[0], rel=1e-3)
     assert relu["predicted_step"].values[0] > linear["predicted_step"].values[0]
-    later = (relu["predicted_step"] - linear["predicted_step"]).values[0] * 0.05 * linear["singular_value"].values[0]
+    later = (relu["predicted_step"] - linear["predicted_step"]).values[0] * 0.1 * linear["singular_value"].values[0]
     assert 0.1 < later < 0.8  # ln(2)/2 where exactly half of them settle on it
 
 
@@ -136,7 +134,7 @@ def test_labels_words_and_records_are_the_same_task():
     assert list(one["learned"].values) == ["output 0"]
 
 
-X, Y = np.ones((4, 2)) * np.arange(4.0)[:, None], np.arange(4.0)
+X, Y = np.ones((4, 2)) * np.arange(1.0, 5.0)[:, None], np.arange(1.0, 5.0)
 
 
 @pytest.mark.parametrize(
@@ -156,9 +154,9 @@ X, Y = np.ones((4, 2)) * np.arange(4.0)[:, None], np.arange(4.0)
         ((X * np.nan, Y), {}, "`inputs` holds a value that is not finite"),
         ((X, Y * np.inf), {}, "`targets` holds a value that is not finite"),
         (([["a", "b"]], [1.0]), {}, "`inputs` holds values that are not numbers"),
-        ((X, ["a", "b", "c", "d"]), {}, "`targets` holds .* labels"),
+        ((X, ["a", "b", "c", "d"]), {}, "`targets` holds values that are not numbers"),
         (([[1.0], [1.0, 2.0]], [1.0, 2.0]), {}, "`inputs` holds values that are not numbers"),
-        ((X, [[1.0], [1.0, 2.0], [1.0], [1.0]]), {}, "`targets`"),
+        ((X, [[1.0], [1.0, 2.0], [1.0], [1.0]]), {}, "`targets` holds values that are not numbers"),
         ((X,), {"labels": [1, 1, 1, 1]}, "one class only"),
         ((X,), {"labels": [0, 1, 0]}, "4 inputs and 3 labels"),
         ((X,), {"labels": [0, 1, 0, 1], "classes": (0, 7)}, "no class 7"),
@@ -179,7 +177,7 @@ def test_training_that_diverges_where_the_forecast_does_not_says_when(monkeypatc
     calm = run.predict
 
     def predict(samples, settings, names):
-        slower = type(settings)(**(vars(settings) | {"learning_rate": 0.05}))
+        slower = type(settings)(**(vars(settings) | {"learning_rate": 0.1}))
         return calm(samples, slower, names)
 
     monkeypatch.setattr(run, "predict", predict)

@@ -75,5 +75,5 @@ def test_the_data_set_survives_a_file(tmp_path):
 
 def test_too_few_names_for_the_axes_are_refused():
     run = jax.vmap(lambda key: train(key, 0.1))(jax.random.split(jax.random.key(0), 4))
-    with pytest.raises(ValueError, match="dimension|Could not convert"):
+    with pytest.raises(ValueError, match=r"dimension|Could not convert"):
         run.to_dataset("seed", "width")

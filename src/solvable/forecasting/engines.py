@@ -1,7 +1,7 @@
 """What theory says of a task: the forecast curve, its stages, and where an assumption fails."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -14,6 +14,7 @@ from solvable.instruments import find_stages
 from solvable.numerics import Monomials
 from solvable.tasks import Samples, sample_moments
 from solvable.theory import flows
+from solvable.training.trajectory import wait
 
 _RECORDS = 300
 # Divergence needs some tens of steps to show; stages that take longer than the most are not waited for.
@@ -88,7 +89,7 @@ def predict(samples: Samples, settings: Settings, names: list[str]) -> Predictio
 
 def _predict_linear(samples: Samples, settings: Settings, names: list[str]) -> Prediction:
     moments = flows.diagonalise(sample_moments(samples, Monomials(samples.inputs.shape[1], 1)))
-    points = jax.tree.map(np.asarray, flows.greedy_fixed_points(moments))
+    points = jax.tree.map(np.asarray, _untie(flows.greedy_fixed_points(moments), np.asarray(moments.sigma_yz)))
     _refuse_uncorrelated(points.escape_rate[0], samples)
     count = int(np.sum(points.eigenvalues > 1e-3 * points.eigenvalues[0]))
     start = settings.init_scale * np.sqrt(settings.width / 2)
@@ -101,7 +102,7 @@ def _predict_linear(samples: Samples, settings: Settings, names: list[str]) -> P
         scales = {"init_scale": jnp.asarray(settings.init_scale), "learning_rate": jnp.asarray(rate)}
         width = jnp.asarray(float(settings.width))
         found = flows.narrow_network_forecast(moments, width=width, record_steps=at, **scales)
-        return jax.tree.map(np.asarray, found)
+        return jax.tree.map(np.asarray, wait(found))
 
     def stable_rate() -> float:
         return float(flows.largest_stable_rate(moments, flow_time=flow_time, **network))
@@ -115,9 +116,9 @@ def _predict_linear(samples: Samples, settings: Settings, names: list[str]) -> P
         curve = run(settings.learning_rate, record_steps(steps))
         stages = find_stages(curve.steps, curve.loss)
     rows, learned = [], 0
-    for drop in stages.drops[: points.eigenvalues.size]:
-        after = int(np.searchsorted(curve.steps, drop.end))
-        modes = range(learned, max(_modes_at(curve, after), learned + 1))
+    ends = [*(drop.start for drop in stages.drops[1:]), curve.steps[-1]]
+    for drop, end in zip(stages.drops, ends, strict=False):
+        modes = range(learned, max(_modes_at(curve, int(np.searchsorted(curve.steps, end))), learned + 1))
         if modes.stop > points.eigenvalues.size:
             break  # a fall that learns no new mode, as where the loss oscillates
         rows.append(_linear_stage(drop, modes, points, names, settings))
@@ -127,6 +128,21 @@ def _predict_linear(samples: Samples, settings: Settings, names: list[str]) -> P
         limit = stable_rate()  # that of a curve which does not overshoot
     warnings = _linear_warnings(points, count, curve, start, limit, settings)
     return Prediction("narrow-network forecast", curve.steps, curve.loss, curve.strengths, rows, limit, warnings)
+
+
+def _untie(points: flows.FixedPoints, sigma_yz: np.ndarray) -> flows.FixedPoints:
+    """The fixed points that growth chooses where eigenvalues nearly coincide, as all do with fewer samples than inputs.
+
+    Any directions within their space are then as good a fixed point, and the fastest-growing one is taken.
+    """
+    directions, eigenvalues = np.array(points.directions), np.asarray(points.eigenvalues)
+    apart = np.flatnonzero(eigenvalues[1:] < (1 - _NEAR) * eigenvalues[:-1]) + 1
+    for tied in np.split(np.arange(eigenvalues.size), apart):
+        left = np.linalg.svd(directions[tied] @ sigma_yz, full_matrices=False)[0]
+        directions[tied] = left.T @ directions[tied]
+    residuals = [sigma_yz - directions[:done].T @ (directions[:done] @ sigma_yz) for done in range(len(directions) + 1)]
+    rates = np.array([np.linalg.norm(residual, ord=2) for residual in residuals])
+    return replace(points, directions=jnp.asarray(directions), escape_rate=jnp.asarray(rates))
 
 
 def record_steps(steps: int) -> jax.Array:
@@ -254,7 +270,7 @@ def _predict_relu(samples: Samples, settings: Settings, names: list[str]) -> Pre
     first = jax.random.normal(keys[0], (_TRIALS, samples.inputs.shape[1]), samples.inputs.dtype)
     second = jax.random.normal(keys[1], (samples.targets.shape[1], _TRIALS), samples.inputs.dtype)
     growth = jnp.asarray(max(float(np.log(1 / settings.init_scale)), 5.0))
-    rays = jax.tree.map(np.asarray, flows.settle_on_rays(samples, first, second, log_growth=growth))
+    rays = jax.tree.map(np.asarray, wait(flows.settle_on_rays(samples, first, second, log_growth=growth)))
     _refuse_uncorrelated(float(rays.rates[0]), samples)
     start = settings.init_scale * np.sqrt(settings.width * float(rays.strength[0]))
     flow_time = 3 * _horizon(start, rays.rates[:1])
@@ -263,7 +279,7 @@ def _predict_relu(samples: Samples, settings: Settings, names: list[str]) -> Pre
     def run(rate: float, at: jax.Array) -> Any:
         scales = {"init_scale": jnp.asarray(settings.init_scale), "learning_rate": jnp.asarray(rate)}
         found = flows.ray_forecast(samples, rays, width=settings.width, record_steps=at, **scales)
-        return jax.tree.map(np.asarray, found)
+        return jax.tree.map(np.asarray, wait(found))
 
     curve = run(settings.learning_rate, record_steps(steps))
     _refuse_divergence(curve, run, lambda: _stable_rate(run, samples, float(rays.rates[0]), flow_time), settings)

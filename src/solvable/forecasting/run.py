@@ -73,8 +73,8 @@ def forecast(
     checked = _settings(settings)
     with jax.enable_x64(True):
         samples, names = _samples(inputs, targets, labels, classes)
-        prediction = predict(samples, checked, names)
         _check_batch(samples, checked)
+        prediction = predict(samples, checked, names)
         modes = min(3, *samples.inputs.shape, samples.targets.shape[1] + 1)
         trajectory = _train(samples, checked, prediction, modes) if checked.train else None
         return _assemble(prediction, trajectory, checked)
@@ -117,17 +117,20 @@ def _samples(inputs, targets, labels, classes) -> tuple[Samples, list[str]]:
         raise OutsideDomain("`targets` is missing; give targets (num_samples, output_dim), or `labels`.")
     if classes is not None:
         raise OutsideDomain(f"`classes` is {classes!r}, but targets have no classes; give `labels` instead of targets.")
-    samples = make_samples(_floating("inputs", inputs), np.asarray(targets))
+    samples = make_samples(_numbers("inputs", inputs).astype(float), _numbers("targets", targets))
     if samples.inputs.ndim != 2:
         raise OutsideDomain(f"`inputs` has shape {samples.inputs.shape}; it must be (num_samples, input_dim).")
     return samples, [f"output {index}" for index in range(samples.targets.shape[1])]
 
 
-def _floating(name: str, values: ArrayLike) -> np.ndarray:
+def _numbers(name: str, values: ArrayLike) -> np.ndarray:
     try:
-        return np.asarray(values, float)
-    except (TypeError, ValueError):
-        raise OutsideDomain(f"`{name}` holds values that are not numbers; it must be an array of numbers.") from None
+        array = np.asarray(values)
+    except ValueError:
+        array = np.array("ragged")
+    if array.dtype.kind not in "biuf":
+        raise OutsideDomain(f"`{name}` holds values that are not numbers; it must be an array of real numbers.")
+    return array
 
 
 def _check_batch(samples: Samples, settings: Settings) -> None:

@@ -129,7 +129,11 @@ def _at(curve: xr.DataArray, dim: Any, place: int) -> str:
 def _draw_line(ax: Axes, curve: xr.DataArray, **style: Any) -> Artist:
     if curve.size == 1:
         return ax.axhline(curve.item(), **style)
-    return ax.plot(_horizontal(curve), curve.values, **style)[0]
+    places = _horizontal(curve)
+    if places.dtype.kind in "UO":
+        # Between words there is nothing for a line to pass through.
+        return ax.plot(places, curve.values, "_", ms=30, mew=2, **style)[0]
+    return ax.plot(places, curve.values, **style)[0]
 
 
 def _draw_markers(ax: Axes, curve: xr.DataArray, error: xr.DataArray | None, **style: Any) -> list[Artist]:

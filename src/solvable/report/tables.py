@@ -116,7 +116,7 @@ def stage_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
     table.add_column("stage", justify="right", min_width=5)
-    table.add_column("learned", overflow="fold", min_width=9)
+    table.add_column("learned", overflow="fold", min_width=8)
     for name in ("singular\nvalue", "forecast\nstep", "measured\nstep", "forecast\nloss", "measured\nloss"):
         table.add_column(name, justify="right")
     for row in rows:

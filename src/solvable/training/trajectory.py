@@ -1,6 +1,7 @@
 """What training leaves behind: observables along training time."""
 
 import time
+from typing import TypeVar
 
 import equinox as eqx
 import jax
@@ -9,6 +10,8 @@ import xarray as xr
 from jaxtyping import Array, Float, Int
 
 from solvable.networks import UnitLayer
+
+Computed = TypeVar("Computed")
 
 
 class Trajectory(eqx.Module):
@@ -70,11 +73,11 @@ class Trajectory(eqx.Module):
         return xr.Dataset(arrays, coords, attrs)
 
 
-def wait(trajectory: Trajectory) -> Trajectory:
-    """The trajectory once it is computed, waiting in short naps: a plain wait would not hear Ctrl-C."""
-    while not all(leaf.is_ready() for leaf in jax.tree.leaves(trajectory)):
+def wait(results: Computed) -> Computed:
+    """Arrays, in any structure, once they are computed, waiting in short naps: a plain wait would not hear Ctrl-C."""
+    while not all(leaf.is_ready() for leaf in jax.tree.leaves(results)):
         time.sleep(0.001)
-    return trajectory
+    return results
 
 
 def observe(network: UnitLayer, objective, observables) -> dict[str, Array]:

@@ -188,5 +188,5 @@ def test_requests_without_meaning_are_refused(changes, message):
     ask = {"width": 5, "init_scale": 0.1, "learning_rate": 0.1, "record_steps": jnp.array([0, 1])} | changes
     with pytest.raises(OutsideDomain, match=message):
         narrow_network_forecast(diagonalise(draw_moments()), **ask)
-    with pytest.raises(OutsideDomain, match="`flow_time` is 0.0"):
+    with pytest.raises(OutsideDomain, match=r"`flow_time` is 0.0"):
         largest_stable_rate(diagonalise(draw_moments()), width=5, init_scale=0.1, flow_time=0.0)

@@ -1,5 +1,7 @@
 from .attention import first_escape_quantile as first_escape_quantile
 from .attention import head_blow_up_time as head_blow_up_time
+from .constant import ConstantStage as ConstantStage
+from .constant import settle_on_constant as settle_on_constant
 from .directions import Modes as Modes
 from .directions import early_weights as early_weights
 from .directions import escape_modes as escape_modes
@@ -37,5 +39,3 @@ from .rays import early_velocity as early_velocity
 from .rays import ray_forecast as ray_forecast
 from .rays import settle_on_rays as settle_on_rays
 from .rays import single_ray_forecast as single_ray_forecast
-from .constant import ConstantStage as ConstantStage
-from .constant import settle_on_constant as settle_on_constant

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from solvable import instruments, networks, tasks, theory, training
 from solvable.claims import observables
@@ -67,18 +67,18 @@ def one_unit_levels(moments: Moments, shape: tuple[int, ...]) -> xr.Dataset:
 
 
 def measure_stages(
+    claim: Any,
     unit: Unit,
     data: Task | Samples,
     key: jax.Array,
     *,
-    width: int,
-    init_scale: float,
-    learning_rate: float,
-    steps: int,
     effective_width: Callable[[jax.Array, jax.Array], jax.Array],
+    steps: int | None = None,
     record: int = 1000,
 ) -> xr.Dataset:
     """Train; read the loss at the start, at the longest plateau in between and at the end, the weights at the last two.
+
+    Width, scale, learning rate and, unless given, steps are the claim's.
 
     A plateau that is passed rather than reached is read at its flattest point. Where there is none, the level is NaN,
     which no prediction matches. A population has one target.
@@ -91,14 +91,19 @@ def measure_stages(
     network = eqx.filter_jit(networks.initialise)(
         unit,
         key,
-        width=width,
+        width=claim.width,
         input_shape=data.inputs.shape[1:] if on_samples else data.input_shape,
         output_dim=data.targets.shape[1] if on_samples else 1,
-        init_scale=init_scale,
+        init_scale=claim.init_scale,
     )
     weights = {"first": lambda network: network.first, "second": lambda network: network.second}
     run = training.gradient_descent(
-        network, data, learning_rate=learning_rate, steps=steps, record=record, observables=weights
+        network,
+        data,
+        learning_rate=claim.learning_rate,
+        steps=claim.steps if steps is None else steps,
+        record=record,
+        observables=weights,
     )
     at, loss = np.asarray(run.steps), 2 * np.asarray(run.loss)
     level, step = _find_plateau(at, loss)
@@ -106,6 +111,33 @@ def measure_stages(
     first, second = (np.asarray(run.observables[name])[rests] for name in ("first", "second"))
     found = _stages(np.array([loss[0], level, loss[-1]]), jax.jit(jax.vmap(effective_width))(first, second))
     return found.merge(curve(at, loss, first))
+
+
+def measure_curves(claim: Any, unit: Unit, samples: Samples, key: jax.Array) -> xr.Dataset:
+    """Loss curves of ``claim.num_seeds`` networks, trained as the claim's fields say."""
+    import jax
+
+    def train(seed):
+        network = networks.initialise_for(unit, samples, seed, width=claim.width, init_scale=claim.init_scale)
+        return training.gradient_descent(
+            network, samples, learning_rate=claim.learning_rate, steps=claim.steps, record=record_steps(claim)
+        )
+
+    runs = jax.jit(jax.vmap(train))(jax.random.split(key, claim.num_seeds))
+    return label_curves(claim, ("seed", "step"), runs.loss)
+
+
+def record_steps(claim: Any) -> np.ndarray:
+    """Every fifth step."""
+    import numpy as np
+
+    return np.arange(0, claim.steps, 5)
+
+
+def label_curves(claim: Any, dims, half_loss) -> xr.Dataset:
+    """Curves at ``record_steps``, as the paper prints their losses."""
+    axis = ("step", record_steps(claim), {"long_name": "gradient step"})
+    return observables(coords={"step": axis}, loss=(dims, 2 * half_loss, {"long_name": "loss, $E|y - f|^2$"}))
 
 
 def curve(steps, loss, first) -> xr.Dataset:
@@ -128,6 +160,7 @@ def draw_stages(ax: Axes, prediction: xr.Dataset, measurement: xr.Dataset) -> li
     for place, level in enumerate(prediction["level"].values if "level" in prediction else ()):
         artists.append(ax.axhline(level, color=PALETTE[0], lw=1, label="_theory" if place else "levels, theory"))
     ax.set(xlabel="gradient step", ylabel="loss, $E|y - f|^2$", ylim=(-0.05 * loss[0], 1.08 * loss[0]))
+    ax.locator_params(axis="x", nbins=5)
     ax.legend(fontsize="small", loc="upper right")
     weights = measurement["weights"].values
     reach = 1.15 * np.max(np.abs(weights))

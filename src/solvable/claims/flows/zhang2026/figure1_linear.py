@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from solvable import instruments, networks, numerics, tasks, theory, training
-from solvable.claims import Claim, Source, max_curve_gap, observables
+from solvable import instruments, networks, numerics, tasks, theory
+from solvable.claims import Claim, Source, max_curve_gap
 from solvable.claims.flows.zhang2026 import _panels
 
 if TYPE_CHECKING:
@@ -50,16 +50,7 @@ class LinearNetworkStages(Claim):
     def measure(self, key: jax.Array) -> xr.Dataset:
         samples = _draw_task(self.data_seed, self.num_samples)
         unit = networks.Neuron(numerics.activations.identity)
-        return _panels.measure_stages(
-            unit,
-            samples,
-            key,
-            width=self.width,
-            init_scale=self.init_scale,
-            learning_rate=self.learning_rate,
-            steps=self.steps,
-            effective_width=_rank,
-        )
+        return _panels.measure_stages(self, unit, samples, key, effective_width=_rank)
 
     draw = staticmethod(_panels.draw_stages)
 
@@ -92,33 +83,14 @@ class LinearNetworkCurve(Claim):
             width=self.width,
             init_scale=self.init_scale,
             learning_rate=self.learning_rate,
-            record_steps=jnp.arange(0, self.steps, 5),
+            record_steps=jnp.asarray(_panels.record_steps(self)),
         )
-        return self._label(forecast.steps, "step", 2 * forecast.loss)
+        return _panels.label_curves(self, "step", forecast.loss)
 
     def measure(self, key: jax.Array) -> xr.Dataset:
-        import jax
-        import numpy as np
-
-        samples = _draw_task(self.data_seed, self.num_samples)
-        unit = networks.Neuron(numerics.activations.identity)
-
-        def train(seed):
-            network = networks.initialise_for(unit, samples, seed, width=self.width, init_scale=self.init_scale)
-            return training.gradient_descent(
-                network,
-                samples,
-                learning_rate=self.learning_rate,
-                steps=self.steps,
-                record=np.arange(0, self.steps, 5),
-            )
-
-        runs = jax.jit(jax.vmap(train))(jax.random.split(key, self.num_seeds))
-        return self._label(runs.steps[0], ("seed", "step"), 2 * runs.loss)
-
-    def _label(self, steps, dims, loss) -> xr.Dataset:
-        axis = ("step", steps, {"long_name": "gradient step"})
-        return observables(coords={"step": axis}, loss=(dims, loss, {"long_name": "loss, $E|y - f|^2$"}))
+        return _panels.measure_curves(
+            self, networks.Neuron(numerics.activations.identity), _draw_task(self.data_seed, self.num_samples), key
+        )
 
 
 class LinearConvolutionStages(Claim):
@@ -150,15 +122,6 @@ class LinearConvolutionStages(Claim):
     def measure(self, key: jax.Array) -> xr.Dataset:
         samples = self._samples()
         unit = networks.ConvolutionKernel(numerics.activations.identity, 2, 2)
-        return _panels.measure_stages(
-            unit,
-            samples,
-            key,
-            width=self.width,
-            init_scale=self.init_scale,
-            learning_rate=self.learning_rate,
-            steps=self.steps,
-            effective_width=_rank,
-        )
+        return _panels.measure_stages(self, unit, samples, key, effective_width=_rank)
 
     draw = staticmethod(_panels.draw_stages)

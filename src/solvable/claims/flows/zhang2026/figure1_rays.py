@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from solvable import instruments, networks, numerics, tasks, theory, training
+from solvable import instruments, networks, numerics, tasks, theory
 from solvable.claims import Claim, Source, max_curve_gap, observables
 from solvable.claims.flows.zhang2026 import _panels
 
@@ -67,16 +67,7 @@ class ReluNetworkStages(Claim):
 
         samples = tasks.orthogonal_pair()
         unit = networks.Neuron(numerics.activations.relu)
-        run = _panels.measure_stages(
-            unit,
-            samples,
-            key,
-            width=self.width,
-            init_scale=self.init_scale,
-            learning_rate=self.learning_rate,
-            steps=self.steps,
-            effective_width=_count_rays,
-        )
+        run = _panels.measure_stages(self, unit, samples, key, effective_width=_count_rays)
         first = run["weights"].sel(rest="plateau").values
         strongest = first[np.argmax(np.linalg.norm(first, axis=1))]
         return run.assign(observables(direction=("axis", strongest / np.linalg.norm(strongest))))
@@ -110,33 +101,12 @@ class ReluFirstEscape(Claim):
             width=self.width,
             init_scale=self.init_scale,
             learning_rate=self.learning_rate,
-            record_steps=jnp.arange(0, self.steps, 5),
+            record_steps=jnp.asarray(_panels.record_steps(self)),
         )
-        return self._label(forecast.steps, "step", 2 * forecast.loss)
+        return _panels.label_curves(self, "step", forecast.loss)
 
     def measure(self, key: jax.Array) -> xr.Dataset:
-        import jax
-        import numpy as np
-
-        samples = tasks.orthogonal_pair()
-        unit = networks.Neuron(numerics.activations.relu)
-
-        def train(seed):
-            network = networks.initialise_for(unit, samples, seed, width=self.width, init_scale=self.init_scale)
-            return training.gradient_descent(
-                network,
-                samples,
-                learning_rate=self.learning_rate,
-                steps=self.steps,
-                record=np.arange(0, self.steps, 5),
-            )
-
-        runs = jax.jit(jax.vmap(train))(jax.random.split(key, self.num_seeds))
-        return self._label(runs.steps[0], ("seed", "step"), 2 * runs.loss)
-
-    def _label(self, steps, dims, loss) -> xr.Dataset:
-        axis = ("step", steps, {"long_name": "gradient step"})
-        return observables(coords={"step": axis}, loss=(dims, loss, {"long_name": "loss, $E|y - f|^2$"}))
+        return _panels.measure_curves(self, networks.Neuron(numerics.activations.relu), tasks.orthogonal_pair(), key)
 
 
 class ReluConvolutionStages(Claim):
@@ -161,15 +131,6 @@ class ReluConvolutionStages(Claim):
     def measure(self, key: jax.Array) -> xr.Dataset:
         samples = tasks.convolution_points()
         unit = networks.ConvolutionKernel(numerics.activations.relu, 2, 2)
-        return _panels.measure_stages(
-            unit,
-            samples,
-            key,
-            width=self.width,
-            init_scale=self.init_scale,
-            learning_rate=self.learning_rate,
-            steps=self.steps,
-            effective_width=_count_rays,
-        )
+        return _panels.measure_stages(self, unit, samples, key, effective_width=_count_rays)
 
     draw = staticmethod(_panels.draw_stages)

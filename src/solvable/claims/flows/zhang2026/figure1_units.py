@@ -52,12 +52,10 @@ class LinearAttentionStages(Claim):
 
     def measure(self, key: jax.Array) -> xr.Dataset:
         return _panels.measure_stages(
+            self,
             networks.AttentionHead(),
             self._task(),
             key,
-            width=self.width,
-            init_scale=self.init_scale,
-            learning_rate=self.learning_rate,
             steps=round(self.horizon / self.init_scale),
             record=4000,
             effective_width=_count_units,
@@ -95,12 +93,10 @@ class QuadraticNetworkStages(Claim):
 
     def measure(self, key: jax.Array) -> xr.Dataset:
         return _panels.measure_stages(
+            self,
             networks.Neuron(numerics.activations.square),
             self._task(),
             key,
-            width=self.width,
-            init_scale=self.init_scale,
-            learning_rate=self.learning_rate,
             steps=round(self.horizon / self.init_scale),
             record=4000,
             effective_width=_count_units,

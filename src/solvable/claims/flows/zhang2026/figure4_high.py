@@ -129,12 +129,9 @@ def _measure(activation: Activation, key: jax.Array, claim: Any) -> xr.Dataset:
     samples = _panels.width_two_teacher(activation, claim.teacher_norm, claim.data_seed, claim.num_samples)
     unit = networks.Neuron(activation)
     return _panels.measure_stages(
+        claim,
         unit,
         samples,
         key,
-        width=claim.width,
-        init_scale=claim.init_scale,
-        learning_rate=claim.learning_rate,
-        steps=claim.steps,
         effective_width=lambda first, second: instruments.active_units(first, second, threshold=_panels.LARGE),
     )

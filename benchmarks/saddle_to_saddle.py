@@ -3,8 +3,8 @@
     python benchmarks/saddle_to_saddle.py            # every row
     python benchmarks/saddle_to_saddle.py B D pairs  # some
 
-One thread each, float64 on both sides, the same weights, samples, learning rate and number of steps, hence the same final
-loss, which is compared. Ours is timed as the public call a user makes, after its first (compiling) use.
+One thread each, float64 on both sides, the same weights, samples, learning rate and number of steps, hence the same
+final loss, which is compared. Ours is timed as the public call a user makes, after its first (compiling) use.
 """
 
 import os

@@ -17,6 +17,15 @@ from solvable.numerics import Activation, Monomials, contract
 from solvable.tasks import ContextStatistics, FeatureMap
 
 
+def _check_axes(input_shape: tuple[int, ...], axes: str) -> None:
+    if len(input_shape) != axes.count(",") + (not axes.endswith(",)")):
+        raise OutsideDomain(f"one input has shape {input_shape}; these units read inputs of shape {axes}.")
+
+
+def _not_polynomial() -> OutsideDomain:
+    return OutsideDomain("this layer is not a polynomial of its input, so moments do not determine it; use samples.")
+
+
 @runtime_checkable
 class Unit(Protocol):
     """What a layer asks of its units."""
@@ -68,6 +77,7 @@ class Neuron(eqx.Module):
 
     def features(self, input_shape: tuple[int, ...]) -> FeatureMap | None:
         """Monomials of the input where sigma is a power and there is no bias."""
+        _check_axes(input_shape, "(input_dim,)")
         if self.activation.degree is None or self.bias:
             return None
         return Monomials(input_shape[0], self.activation.degree)
@@ -76,7 +86,8 @@ class Neuron(eqx.Module):
         self, first: Float[Array, "width n_u"], second: Float[Array, "n_v width"]
     ) -> Float[Array, "n_v size"]:
         """A in f(x) = A z(x)."""
-        assert self.activation.degree is not None
+        if self.activation.degree is None or self.bias:
+            raise _not_polynomial()
         return Monomials(first.shape[1], self.activation.degree).coefficients(first, second)
 
 
@@ -142,6 +153,7 @@ class ConvolutionKernel(eqx.Module):
 
     def features(self, input_shape: tuple[int, ...]) -> FeatureMap | None:
         """Monomials of the patches where sigma is a power."""
+        _check_axes(input_shape, "(length,)")
         if self.activation.degree is None:
             return None
         return PatchMonomials(self.kernel_size, self.stride, self.activation.degree)
@@ -150,7 +162,8 @@ class ConvolutionKernel(eqx.Module):
         self, first: Float[Array, "width n_u"], second: Float[Array, "n_v width"]
     ) -> Float[Array, "1 size"]:
         """A in f(x) = A z(x): each position has the coefficients of a neuron layer."""
-        assert self.activation.degree is not None
+        if self.activation.degree is None:
+            raise _not_polynomial()
         return Monomials(self.kernel_size, self.activation.degree).coefficients(first, second).reshape(1, -1)
 
 
@@ -222,12 +235,15 @@ class AttentionHead(eqx.Module):
 
     def features(self, input_shape: tuple[int, ...]) -> FeatureMap | None:
         """Products of X X^T and the query for linear attention; the query's label slot must be 0."""
+        _check_axes(input_shape, "(token_dim, tokens)")
         return None if self.softmax else ContextStatistics(input_shape[0] - 1, self.mean_over_context)
 
     def coefficients(
         self, first: Float[Array, "width n_u"], second: Float[Array, "n_v width"]
     ) -> Float[Array, "1 size"]:
         """A in f(x) = A z(x): sum_i v_ij M_ikl."""
+        if self.softmax:
+            raise _not_polynomial()
         token_dim = second.shape[0]
         readable = self.bilinear(first, token_dim)[:, :, :-1]
         return contract(second, readable.reshape(first.shape[0], -1)).reshape(1, -1)

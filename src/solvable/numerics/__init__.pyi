@@ -2,7 +2,9 @@ from . import activations as activations
 from .activations import Activation as Activation
 from .curves import divergence_time as divergence_time
 from .curves import first_crossing as first_crossing
+from .gaussian import check_covariance as check_covariance
 from .gaussian import gaussian_cubature as gaussian_cubature
+from .gaussian import gaussian_root as gaussian_root
 from .polynomials import Monomials as Monomials
 from .polynomials import contract as contract
 from .quadrature import QuadratureRule as QuadratureRule

@@ -1,11 +1,34 @@
 """Exact Gaussian averages of polynomials by cubature."""
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
-from solvable.errors import OutsideDomain
+from solvable.errors import OutsideDomain, is_concrete
 
 _MOST_NODES = 200_000
+
+
+def check_covariance(covariance: Array | np.ndarray) -> None:
+    """Raise OutsideDomain unless symmetric and positive semi-definite up to rounding; tracers pass unchecked."""
+    if covariance.ndim != 2 or covariance.shape[0] != covariance.shape[1]:
+        raise OutsideDomain(f"`covariance` has shape {covariance.shape}; it must be (input_dim, input_dim).")
+    if not is_concrete(covariance):
+        return
+    matrix = np.asarray(covariance)
+    eigenvalues = np.linalg.eigvalsh(matrix)
+    rounding = 10 * len(matrix) * np.finfo(matrix.dtype).eps * abs(eigenvalues[-1])
+    if not np.allclose(matrix, matrix.T) or eigenvalues[0] < -rounding:
+        raise OutsideDomain(
+            f"`covariance` has smallest eigenvalue {eigenvalues[0]:.3g}; "
+            "it must be symmetric and positive semi-definite."
+        )
+
+
+def gaussian_root(covariance: Float[Array, "dim dim"]) -> Float[Array, "dim dim"]:
+    """R with R R^T = covariance, which may be singular. Raises nothing. References: none, linear algebra."""
+    eigenvalues, vectors = jnp.linalg.eigh(covariance)
+    return vectors * jnp.sqrt(jnp.maximum(eigenvalues, 0))[None, :]
 
 
 def gaussian_cubature(

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from solvable.errors import OutsideDomain, check_count, is_concrete
-from solvable.numerics import gaussian_cubature
+from solvable.numerics import check_covariance, gaussian_cubature, gaussian_root
 from solvable.tasks.samples import FeatureMap, Moments, Samples
 
 
@@ -53,8 +53,7 @@ class InContextRegression(eqx.Module):
 
     def __check_init__(self):
         check_count("context_length", self.context_length)
-        if self.covariance.ndim != 2 or self.covariance.shape[0] != self.covariance.shape[1]:
-            raise OutsideDomain(f"`covariance` has shape {self.covariance.shape}; it must be (input_dim, input_dim).")
+        check_covariance(self.covariance)
 
     @property
     def input_dim(self) -> int:
@@ -73,7 +72,7 @@ class InContextRegression(eqx.Module):
         key_inputs, key_maps = jax.random.split(key)
         dtype = self.covariance.dtype
         white = jax.random.normal(key_inputs, (num_samples, self.input_dim, self.context_length + 1), dtype)
-        tokens = jnp.einsum("ij,pjn->pin", jnp.linalg.cholesky(self.covariance), white)
+        tokens = jnp.einsum("ij,pjn->pin", gaussian_root(self.covariance), white)
         labels = jnp.einsum("pi,pin->pn", jax.random.normal(key_maps, (num_samples, self.input_dim), dtype), tokens)
         shown = labels.at[:, -1].set(0)
         weights = jnp.full(num_samples, 1 / num_samples, dtype)
@@ -103,6 +102,11 @@ class InContextRegression(eqx.Module):
             raise OutsideDomain(
                 f"exact moments of in-context regression are known for ContextStatistics({self.input_dim}) only, "
                 f"not for {features}; use samples of the task."
+            )
+        if self.input_dim > 4:
+            raise OutsideDomain(
+                f"exact moments of in-context regression in {self.input_dim} dimensions would fill the memory; "
+                "they are for at most 4: use samples of the task."
             )
         if not is_concrete(self.covariance):
             raise OutsideDomain("exact moments of in-context regression need a concrete covariance, not a traced one.")

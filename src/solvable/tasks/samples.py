@@ -95,7 +95,8 @@ def make_samples(
     ----------
     None: bookkeeping.
     """
-    inputs, targets = jnp.asarray(inputs), jnp.asarray(targets)
+    # Not jnp.asarray yet, which knows no words.
+    inputs, targets = (values if isinstance(values, jax.Array) else np.asarray(values) for values in (inputs, targets))
     if not jnp.issubdtype(targets.dtype, jnp.floating):
         raise OutsideDomain(
             f"`targets` holds {targets.dtype} values, which look like class labels; targets must be floating point of "
@@ -103,6 +104,7 @@ def make_samples(
         )
     if not jnp.issubdtype(inputs.dtype, jnp.floating):
         raise OutsideDomain(f"`inputs` holds {inputs.dtype} values; they must be floating point: convert them first.")
+    inputs, targets = jnp.asarray(inputs), jnp.asarray(targets)
     targets = targets[:, None] if targets.ndim == 1 else targets
     if inputs.ndim < 2 or targets.ndim != 2:
         raise OutsideDomain(

@@ -6,8 +6,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from solvable.errors import OutsideDomain, check_count, check_non_negative, is_concrete
-from solvable.numerics import Activation, Monomials, activations, contract, gaussian_cubature
+from solvable.errors import OutsideDomain, check_count, check_non_negative
+from solvable.numerics import (
+    Activation,
+    Monomials,
+    activations,
+    check_covariance,
+    contract,
+    gaussian_cubature,
+    gaussian_root,
+)
 from solvable.tasks.samples import FeatureMap, Moments, Samples, sample_moments
 
 
@@ -38,13 +46,7 @@ class TeacherNetwork(eqx.Module):
                 f"`first`, `second`, `covariance` have shapes {self.first.shape}, {self.second.shape}, "
                 f"{self.covariance.shape}; they must be (width, input_dim), (output_dim, width) and square."
             )
-        if is_concrete(self.covariance):
-            eigenvalues = np.linalg.eigvalsh(self.covariance)
-            if not np.allclose(self.covariance, self.covariance.T) or eigenvalues[0] < -1e-9 * abs(eigenvalues[-1]):
-                raise OutsideDomain(
-                    f"`covariance` has smallest eigenvalue {eigenvalues[0]:.3g}; "
-                    "it must be symmetric and positive semi-definite."
-                )
+        check_covariance(self.covariance)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -58,8 +60,7 @@ class TeacherNetwork(eqx.Module):
         """Independent samples. Raises OutsideDomain for a size below 1. References: zhang2026, App. I."""
         check_count("num_samples", num_samples)
         white = jax.random.normal(key, (num_samples, self.first.shape[1]), self.first.dtype)
-        eigenvalues, vectors = jnp.linalg.eigh(self.covariance)
-        inputs = white @ (vectors * jnp.sqrt(jnp.maximum(eigenvalues, 0))[None, :]).T
+        inputs = white @ gaussian_root(self.covariance).T
         weights = jnp.full(num_samples, 1 / num_samples, inputs.dtype)
         return Samples(inputs, jax.vmap(self.targets)(inputs), weights)
 
@@ -124,7 +125,7 @@ def linear_teacher(
     return TeacherNetwork(weights, jnp.eye(output_dim, dtype=weights.dtype), activations.identity, covariance)
 
 
-def power_law_spectrum(num_modes: int, exponent: float) -> Float[Array, " mode"]:
+def power_law_spectrum(num_modes: int, exponent: float | Float[Array, ""]) -> Float[Array, " mode"]:
     """Singular values s_n proportional to n^-exponent, n = 1..num_modes, with sum 1.
 
     Parameters
@@ -151,7 +152,7 @@ def power_law_spectrum(num_modes: int, exponent: float) -> Float[Array, " mode"]
     return powers / jnp.sum(powers)
 
 
-def power_law_teacher(num_modes: int, exponent: float) -> TeacherNetwork:
+def power_law_teacher(num_modes: int, exponent: float | Float[Array, ""]) -> TeacherNetwork:
     """White inputs whose input-output correlation has a power-law spectrum.
 
     Parameters

@@ -79,11 +79,14 @@ def gradient_descent(
     >>> trajectory = gradient_descent(network, task, learning_rate=0.02, steps=1000)
     """
     check_positive("learning_rate", learning_rate)
+    learning_rate = jnp.asarray(learning_rate, network.first.dtype)
     record_steps = make_record_steps(steps, record)
     objective = make_objective(network, data, reduction)
     observables = dict(observables or {})
-    trajectory = _descend(network, objective, learning_rate, record_steps, tuple(observables.items()))
-    locate = lambda refined: _descend(network, objective, learning_rate, refined, ())  # noqa: E731
+    trajectory = _descend(
+        network, objective, learning_rate, record_steps, jnp.asarray(steps), tuple(observables.items())
+    )
+    locate = lambda refined: _descend(network, objective, learning_rate, refined, refined[-1], ())  # noqa: E731
     _refuse_divergence(trajectory, learning_rate, locate)
     return trajectory
 
@@ -134,18 +137,21 @@ def sgd(
     zhang2026, Fig. 3, caption.
     """
     check_positive("learning_rate", learning_rate)
+    learning_rate = jnp.asarray(learning_rate, network.first.dtype)
     check_count("batch_size", batch_size)
     if not isinstance(data, Samples):
         raise OutsideDomain(f"`data` is a {type(data).__name__}; minibatches need Samples: use `task.sample`.")
     if batch_size > data.num_samples:
         raise OutsideDomain(f"`batch_size` is {batch_size}; it must be at most the {data.num_samples} samples.")
+    if is_concrete(data.weights) and not np.allclose(data.weights, data.weights[0]):
+        raise OutsideDomain("the samples of `data` weigh unequally; minibatches need samples of equal weight.")
     record_steps = make_record_steps(steps, record)
     objective = make_objective(network, data, reduction, batch_size)
     assert isinstance(objective, FeatureLoss | SampleLoss)
     observables = dict(observables or {})
-    run = lambda at, watched: _sgd(network, objective, key, batch_size, learning_rate, at, watched)  # noqa: E731
-    trajectory = run(record_steps, tuple(observables.items()))
-    _refuse_divergence(trajectory, learning_rate, lambda refined: run(refined, ()))
+    run = lambda at, until, watched: _sgd(network, objective, key, batch_size, learning_rate, at, until, watched)  # noqa: E731
+    trajectory = run(record_steps, jnp.asarray(steps), tuple(observables.items()))
+    _refuse_divergence(trajectory, learning_rate, lambda refined: run(refined, refined[-1], ()))
     return trajectory
 
 
@@ -156,8 +162,17 @@ def make_record_steps(steps: int, record: int | Int[np.ndarray, " record"]) -> I
         check_count("record", record, at_least=2)
         return jnp.asarray(np.unique(np.linspace(0, steps, record).round().astype(int)))
     at = np.asarray(record)
-    if at.ndim != 1 or at.size == 0 or at[0] < 0 or at[-1] > steps or np.any(np.diff(at) <= 0):
-        raise OutsideDomain(f"`record` is {record!r}; it must hold increasing steps between 0 and `steps` = {steps}.")
+    if (
+        at.ndim != 1
+        or at.size == 0
+        or not np.issubdtype(at.dtype, np.integer)
+        or at[0] < 0
+        or at[-1] > steps
+        or np.any(np.diff(at) <= 0)
+    ):
+        raise OutsideDomain(
+            f"`record` is {record!r}; it must hold increasing whole steps between 0 and `steps` = {steps}."
+        )
     return jnp.asarray(at)
 
 
@@ -170,43 +185,58 @@ def _step(params, objective, static, learning_rate):
     return jax.tree.map(lambda p, g: p - jnp.asarray(learning_rate, p.dtype) * g, params, gradient)
 
 
-@eqx.filter_jit
-def _descend(network, objective: Objective, learning_rate, record_steps, observables) -> Trajectory:
-    params, static = eqx.partition(network, eqx.is_inexact_array)
+def _advance_and_watch(advance, watch, state, record_steps, steps):
+    """The state after ``steps``, and what was watched on the way; ``advance(state, done, until)`` is compiled once."""
 
     def segment(carry, until):
-        done, params = carry
-        params = lax.fori_loop(done, until, lambda _, p: _step(p, objective, static, learning_rate), params)
-        return (until, params), observe(eqx.combine(params, static), objective, dict(observables))
+        done, state = carry
+        state = advance(state, done, until)
+        return (until, state), watch(state)
 
-    (_, params), records = lax.scan(segment, (jnp.zeros_like(record_steps[0]), params), record_steps)
+    (done, state), records = lax.scan(segment, (jnp.zeros_like(record_steps[0]), state), record_steps)
+    return advance(state, done, steps.astype(done.dtype)), records
+
+
+@eqx.filter_jit
+def _descend(network, objective: Objective, learning_rate, record_steps, steps, observables) -> Trajectory:
+    params, static = eqx.partition(network, eqx.is_inexact_array)
+
+    def advance(params, done, until):
+        return lax.fori_loop(done, until, lambda _, p: _step(p, objective, static, learning_rate), params)
+
+    def watch(params):
+        return observe(eqx.combine(params, static), objective, dict(observables))
+
+    params, records = _advance_and_watch(advance, watch, params, record_steps, steps)
     times = _times(learning_rate, record_steps, network.first.dtype)
     return Trajectory(record_steps, times, records, eqx.combine(params, static), name_of(objective))
 
 
 @eqx.filter_jit
-def _sgd(network, objective: FeatureLoss | SampleLoss, key, batch_size, learning_rate, record_steps, observables):
+def _sgd(
+    network, objective: FeatureLoss | SampleLoss, key, batch_size, learning_rate, record_steps, steps, observables
+) -> Trajectory:
     params, static = eqx.partition(network, eqx.is_inexact_array)
     num_samples = objective.targets.shape[0]
     batches = num_samples // batch_size
 
-    def step(index, carry):
-        params, order = carry
+    def step(index, state):
+        params, order = state
         epoch, position = index // batches, index % batches
         order = lax.cond(
             position == 0, lambda: jax.random.permutation(jax.random.fold_in(key, epoch), num_samples), lambda: order
         )
         chosen = lax.dynamic_slice(order, (position * batch_size,), (batch_size,))
-        batch = objective.minibatch(chosen)
-        return _step(params, batch, static, learning_rate), order
+        return _step(params, objective.minibatch(chosen), static, learning_rate), order
 
-    def segment(carry, until):
-        done, params, order = carry
-        params, order = lax.fori_loop(done, until, step, (params, order))
-        return (until, params, order), observe(eqx.combine(params, static), objective, dict(observables))
+    def advance(state, done, until):
+        return lax.fori_loop(done, until, step, state)
 
-    start = (jnp.zeros_like(record_steps[0]), params, jnp.arange(num_samples))
-    (_, params, _), records = lax.scan(segment, start, record_steps)
+    def watch(state):
+        return observe(eqx.combine(state[0], static), objective, dict(observables))
+
+    start = (params, jnp.arange(num_samples))
+    (params, _), records = _advance_and_watch(advance, watch, start, record_steps, steps)
     times = _times(learning_rate, record_steps, network.first.dtype)
     return Trajectory(record_steps, times, records, eqx.combine(params, static), name_of(objective))
 
@@ -217,14 +247,11 @@ def _refuse_divergence(trajectory: Trajectory, learning_rate, rerun) -> None:
         return
     steps, loss = np.asarray(trajectory.steps), np.asarray(trajectory.loss)
     bad = int(np.argmin(np.isfinite(loss)))
-    low, high = (int(steps[bad - 1]) if bad else 0), int(steps[bad])
+    low, high = (int(steps[bad - 1]) if bad else -1), int(steps[bad])
     while high - low > 1:
-        refined = np.unique(np.linspace(low, high, min(steps.size, high - low + 1)).round().astype(int))
-        finite = np.isfinite(np.asarray(rerun(jnp.asarray(refined)).loss))
-        first = int(np.argmin(finite))
-        low, high = (int(refined[first - 1]) if first else low), int(refined[first])
-        if first == 0:
-            break
+        between = np.unique(np.linspace(low + 1, high, 20).round().astype(int))
+        first = int(np.argmin(np.isfinite(np.asarray(rerun(jnp.asarray(between)).loss))))
+        low, high = (int(between[first - 1]) if first else low), int(between[first])
     raise Diverged(
         f"training diverged at step {high}: the loss is not finite with `learning_rate` {float(learning_rate):g}; "
         "use a smaller one.",

@@ -68,8 +68,10 @@ def gradient_flow(
     zhang2026, Eq. 3.
     """
     at = np.asarray(times) if is_concrete(times) else None
-    if at is not None and (at.ndim != 1 or at.size == 0 or at[0] < 0 or np.any(np.diff(at) <= 0)):
-        raise OutsideDomain(f"`times` is {times!r}; it must hold increasing times of at least 0.")
+    if at is not None and (
+        at.ndim != 1 or at.size == 0 or at[0] < 0 or not np.all(np.isfinite(at)) or np.any(np.diff(at) <= 0)
+    ):
+        raise OutsideDomain(f"`times` is {times!r}; it must hold increasing finite times of at least 0.")
     check_positive("relative_tolerance", relative_tolerance)
     objective = make_objective(network, data, reduction)
     if absolute_tolerance is None:

@@ -44,6 +44,9 @@ class Trajectory(eqx.Module):
     def to_dataset(self, *batch_dims: str) -> xr.Dataset:
         """Labelled data with dims ``batch_dims``, ``time``, and ``<observable>_0, ...`` for any further axes.
 
+        Where the runs of a sweep have different times (learning rates swept), ``step`` is the dim and ``time`` a
+        coordinate over all of ``batch_dims`` and ``step``.
+
         Parameters
         ----------
         batch_dims
@@ -58,15 +61,16 @@ class Trajectory(eqx.Module):
         ----------
         None: bookkeeping.
         """
-        lead = (*batch_dims, "time")
+        times, first = np.asarray(self.times), tuple([0] * len(batch_dims))
+        shared = bool(np.all(times == times[first]))
+        lead = (*batch_dims, "time" if shared else "step")
         arrays = {
             name: ((*lead, *(f"{name}_{axis}" for axis in range(np.ndim(values) - len(lead)))), np.asarray(values))
             for name, values in self.observables.items()
         }
-        first = tuple([0] * len(batch_dims))
-        coords = {"time": ("time", np.asarray(self.times)[first])}
+        coords = {"time": ("time", times[first]) if shared else (lead, times)}
         if self.steps is not None:
-            coords["step"] = ("time", np.asarray(self.steps)[first])
+            coords["step"] = (lead[-1], np.asarray(self.steps)[first])
         for dim in batch_dims:
             coords[dim] = (dim, np.arange(self.loss.shape[batch_dims.index(dim)]))
         attrs = {"reduction": self.reduction, "loss": "(1/2P) sum |y - f(x)|^2", "time": "learning_rate * step"}

@@ -277,7 +277,7 @@ descent.wait = wait
 from solvable.cli import main
 main()
 """
-    long = ("--steps", "400000", "--width", "2000", "--batch-size", "8")
+    long = ("--steps", "80000", "--width", "5000", "--batch-size", "8")
     process = subprocess.Popen(
         [sys.executable, "-c", announce, "forecast", str(saved), "--json", *long],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -51,7 +51,7 @@ def panels():
             kernel(activations.relu, 2, 2), tasks.convolution_points(), eager.convolution(torch.relu),
             50, 1e-6, 0.02, 1500, 60,
         ),
-        "F": (networks.AttentionHead(), context, eager.linear_attention, 10, 0.005, 0.04, 400, 1500),
+        "F": (networks.AttentionHead(), context, eager.linear_attention, 10, 0.005, 0.04, 1500, 1500),
         "G": (neuron(activations.square), squares, eager.quadratic, 10, 0.005, 0.08, 1500, 150),
     }  # fmt: skip
 

@@ -5,7 +5,7 @@ computed without forming phi), and, where the sum is a polynomial of the input, 
 ``features`` gives z and ``coefficients`` gives A.
 """
 
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -15,6 +15,19 @@ from jaxtyping import Array, Float
 from solvable.errors import OutsideDomain, check_count
 from solvable.numerics import Activation, Monomials, contract
 from solvable.tasks import ContextStatistics, FeatureMap
+
+# How phi(x; u) depends on u, each word including those before it (zhang2026, Theorem 1): in no special way; it vanishes
+# at u = 0; it is homogeneous of degree 1, for positive factors; it is linear.
+Dependence = Literal["general", "zero", "homogeneous", "linear"]
+DEPENDENCES: tuple[Dependence, ...] = ("general", "zero", "homogeneous", "linear")
+
+
+def _dependence(activation: Activation) -> Dependence:
+    if activation.degree == 1:
+        return "linear"
+    if activation.homogeneous:
+        return "homogeneous"
+    return "zero" if activation.order >= 1 else "general"
 
 
 def _check_axes(input_shape: tuple[int, ...], axes: str) -> None:
@@ -29,6 +42,9 @@ def _not_polynomial() -> OutsideDomain:
 @runtime_checkable
 class Unit(Protocol):
     """What a layer asks of its units."""
+
+    @property
+    def dependence(self) -> Dependence: ...
 
     def sizes(self, input_shape: tuple[int, ...], output_dim: int) -> tuple[int, int]: ...
 
@@ -54,6 +70,11 @@ class Neuron(eqx.Module):
 
     activation: Activation
     bias: bool = eqx.field(static=True, default=False)
+
+    @property
+    def dependence(self) -> Dependence:
+        """How phi depends on u: of the activation."""
+        return _dependence(self.activation)
 
     def sizes(self, input_shape: tuple[int, ...], output_dim: int) -> tuple[int, int]:
         """Entries of u_i and of v_i."""
@@ -129,6 +150,11 @@ class ConvolutionKernel(eqx.Module):
         check_count("kernel_size", self.kernel_size)
         check_count("stride", self.stride)
 
+    @property
+    def dependence(self) -> Dependence:
+        """How phi depends on u: of the activation."""
+        return _dependence(self.activation)
+
     def sizes(self, input_shape: tuple[int, ...], output_dim: int) -> tuple[int, int]:
         """Entries of u_i and of v_i."""
         if output_dim != 1 or input_shape[0] < self.kernel_size:
@@ -194,6 +220,13 @@ class AttentionHead(eqx.Module):
         check_count("rank", self.rank)
         if self.softmax and self.mean_over_context:
             raise OutsideDomain("`mean_over_context` is True; softmax attention is an average already: leave it False.")
+
+    @property
+    def dependence(self) -> Dependence:
+        """How phi depends on u: not at all as the theorems need under the softmax, which averages at u = 0 too."""
+        if self.softmax:
+            return "general"
+        return "linear" if self.merged else "zero"
 
     def sizes(self, input_shape: tuple[int, ...], output_dim: int) -> tuple[int, int]:
         """Entries of u_i and of v_i."""

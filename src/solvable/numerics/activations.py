@@ -25,12 +25,16 @@ class Activation(eqx.Module):
     order
         Order of the first term of its Taylor expansion at 0 that does not vanish: 0, 1, 2, ... It decides
         what small weights do first (zhang2026, Section 5): 1 separates directions, 2 and more separate units.
+    homogeneous
+        Whether sigma(a z) = a sigma(z) for every a >= 0, as for z itself and the rectifier: units on one ray are then
+        one unit.
     """
 
     name: str = eqx.field(static=True)
     function: Callable[[Scalar], Scalar] = eqx.field(static=True)
     degree: int | None = eqx.field(static=True, default=None)
     order: int = eqx.field(static=True, default=1)
+    homogeneous: bool = eqx.field(static=True, default=False)
 
     def __call__(self, inputs: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return self.function(inputs)
@@ -38,13 +42,14 @@ class Activation(eqx.Module):
 
 def power(degree: int) -> Activation:
     """The activation z^p, p >= 1. Raises nothing. References: zhang2026, Section 5.2, last paragraph."""
-    return Activation({1: "z", 2: "z²", 3: "z³"}.get(degree, f"z^{degree}"), lambda z: z**degree, degree, degree)
+    name = {1: "z", 2: "z²", 3: "z³"}.get(degree, f"z^{degree}")
+    return Activation(name, lambda z: z**degree, degree, degree, homogeneous=degree == 1)
 
 
 identity = power(1)
 square = power(2)
 cube = power(3)
-relu = Activation("relu z", jax.nn.relu, None, 1)
+relu = Activation("relu z", jax.nn.relu, None, 1, homogeneous=True)
 sigmoid = Activation("sigmoid z", jax.nn.sigmoid, None, 0)
 sin = Activation("sin z", jnp.sin, None, 1)
 tanh = Activation("tanh z", jnp.tanh, None, 1)

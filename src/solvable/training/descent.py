@@ -10,7 +10,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int, Key
 
 from solvable.errors import Diverged, OutsideDomain, check_count, check_positive, is_concrete
-from solvable.networks import UnitLayer
+from solvable.networks import Network
 from solvable.tasks import Samples
 from solvable.training.objective import (
     Data,
@@ -23,11 +23,11 @@ from solvable.training.objective import (
 )
 from solvable.training.trajectory import Trajectory, observe, wait
 
-Observables = Mapping[str, Callable[[UnitLayer], Array]]
+Observables = Mapping[str, Callable[[Network], Array]]
 
 
 def gradient_descent(
-    network: UnitLayer,
+    network: Network,
     data: Data,
     *,
     learning_rate: float | Float[Array, ""],
@@ -92,7 +92,7 @@ def gradient_descent(
 
 
 def sgd(
-    network: UnitLayer,
+    network: Network,
     data: Samples,
     *,
     key: Key[Array, ""],

@@ -10,20 +10,20 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from solvable.errors import Diverged, OutsideDomain, check_positive, is_concrete
-from solvable.networks import UnitLayer
+from solvable.networks import Network
 from solvable.training.objective import Data, Objective, Reduction, make_objective, name_of
 from solvable.training.trajectory import Trajectory, observe, wait
 
 
 def gradient_flow(
-    network: UnitLayer,
+    network: Network,
     data: Data,
     *,
     times: Float[np.ndarray, " record"] | Float[Array, " record"],
     relative_tolerance: float = 1e-8,
     absolute_tolerance: float | Float[Array, ""] | None = None,
     max_steps: int = 1_000_000,
-    observables: Mapping[str, Callable[[UnitLayer], Array]] | None = None,
+    observables: Mapping[str, Callable[[Network], Array]] | None = None,
     reduction: Reduction = "auto",
 ) -> Trajectory:
     r"""Gradient flow on the half mean squared error, recorded at chosen times.

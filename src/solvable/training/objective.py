@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from solvable.errors import OutsideDomain, check_choice
-from solvable.networks import UnitLayer
+from solvable.networks import Network
 from solvable.numerics import contract
 from solvable.tasks import Moments, Samples, Task, sample_moments
 
@@ -48,7 +48,7 @@ class MomentLoss(eqx.Module):
 
     moments: Moments
 
-    def __call__(self, network: UnitLayer) -> Float[Array, ""]:
+    def __call__(self, network: Network) -> Float[Array, ""]:
         return moment_loss(network.coefficients(), self.moments)
 
 
@@ -59,7 +59,7 @@ class FeatureLoss(eqx.Module):
     targets: Float[Array, "num_samples output_dim"]
     weights: Float[Array, " num_samples"]
 
-    def __call__(self, network: UnitLayer) -> Float[Array, ""]:
+    def __call__(self, network: Network) -> Float[Array, ""]:
         outputs = self.features @ network.coefficients().T
         return _half_mean_square(self.targets - outputs, self.weights)
 
@@ -75,7 +75,7 @@ class SampleLoss(eqx.Module):
     targets: Float[Array, "num_samples output_dim"]
     weights: Float[Array, " num_samples"]
 
-    def __call__(self, network: UnitLayer) -> Float[Array, ""]:
+    def __call__(self, network: Network) -> Float[Array, ""]:
         if len(self.inputs) <= _FEW_SAMPLES:
             outputs = jnp.stack([network(inputs) for inputs in self.inputs])
         else:
@@ -100,7 +100,7 @@ def _equal_weights(chosen: Int[Array, " batch"], like: Float[Array, " num_sample
     return jnp.full(chosen.shape, 1 / chosen.size, like.dtype)
 
 
-def make_objective(network: UnitLayer, data: Data, reduction: Reduction = "auto", batch_size: int = 0) -> Objective:
+def make_objective(network: Network, data: Data, reduction: Reduction = "auto", batch_size: int = 0) -> Objective:
     """The loss of ``network`` on ``data`` in the cheapest exact form, or in the form asked for.
 
     Parameters
@@ -149,7 +149,7 @@ def name_of(objective: Objective) -> str:
     return {MomentLoss: "moments", FeatureLoss: "features", SampleLoss: "samples"}[type(objective)]
 
 
-def _require_moments(network: UnitLayer, moments: Moments, reduction: Reduction) -> Moments:
+def _require_moments(network: Network, moments: Moments, reduction: Reduction) -> Moments:
     if reduction not in ("auto", "moments"):
         raise OutsideDomain(f"`reduction` is {reduction!r}, but the data are moments; use 'moments' or 'auto'.")
     size = jax.eval_shape(network.coefficients).shape
@@ -160,7 +160,7 @@ def _require_moments(network: UnitLayer, moments: Moments, reduction: Reduction)
     return moments
 
 
-def _population_objective(network: UnitLayer, task: Task, reduction: Reduction) -> Objective:
+def _population_objective(network: Network, task: Task, reduction: Reduction) -> Objective:
     features = network.features(task.input_shape)
     if reduction not in ("auto", "moments") or features is None:
         raise OutsideDomain(
@@ -170,17 +170,18 @@ def _population_objective(network: UnitLayer, task: Task, reduction: Reduction) 
     return MomentLoss(_require_moments(network, task.moments(features), reduction))
 
 
-def _cheapest(network: UnitLayer, data: Samples, batch_size: int) -> Reduction:
+def _cheapest(network: Network, data: Samples, batch_size: int) -> Reduction:
     """Fewest multiplications a gradient step; forming the moments is counted once over a thousand steps."""
     features = network.features(data.inputs.shape[1:])
     if features is None:
         return "samples"
     size = jax.eval_shape(features, jax.eval_shape(lambda x: x[0], data.inputs)).shape[0]
     outputs, batch = data.targets.shape[1], batch_size or data.num_samples
-    assemble = 3 * outputs * size * network.width
+    sizes = [leaf.size for leaf in jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array))]
+    assemble = 3 * outputs * (size * network.width + sum(sizes[1:-1]))
     cost: dict[Reduction, float] = {
         "features": assemble + 2 * batch * size * outputs,
-        "samples": 3 * batch * (network.first.size + network.second.size),
+        "samples": 3 * batch * sum(sizes),
     }
     if not batch_size:
         cost["moments"] = assemble + outputs * size**2 + data.num_samples * size**2 / 1000

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float, Int
 
-from solvable.networks import UnitLayer
+from solvable.networks import Network
 
 Computed = TypeVar("Computed")
 
@@ -34,7 +34,7 @@ class Trajectory(eqx.Module):
     steps: Int[Array, "*batch record"] | None
     times: Float[Array, "*batch record"]
     observables: dict[str, Array]
-    network: UnitLayer
+    network: Network
     reduction: str = eqx.field(static=True)
 
     @property
@@ -84,6 +84,6 @@ def wait(results: Computed) -> Computed:
     return results
 
 
-def observe(network: UnitLayer, objective, observables) -> dict[str, Array]:
+def observe(network: Network, objective, observables) -> dict[str, Array]:
     """The loss and the named observables of one network."""
     return {"loss": objective(network)} | {name: jax.numpy.asarray(f(network)) for name, f in observables.items()}

@@ -1,5 +1,7 @@
+from .balanced import balanced_start as balanced_start
 from .deep import DeepNetwork as DeepNetwork
 from .deep import initialise_deep as initialise_deep
+from .diagonal import DiagonalLinear as DiagonalLinear
 from .embeddings import add_dependent_unit as add_dependent_unit
 from .embeddings import add_proportional_unit as add_proportional_unit
 from .embeddings import add_zero_unit as add_zero_unit
@@ -13,6 +15,7 @@ from .manifolds import dependent_unit as dependent_unit
 from .manifolds import equal_units as equal_units
 from .manifolds import proportional_units as proportional_units
 from .manifolds import zero_unit as zero_unit
+from .planted import plant_fixed_point as plant_fixed_point
 from .protocol import Network as Network
 from .unit_view import get_units as get_units
 from .unit_view import set_units as set_units

@@ -5,6 +5,10 @@ from .curves import first_crossing as first_crossing
 from .gaussian import check_covariance as check_covariance
 from .gaussian import gaussian_cubature as gaussian_cubature
 from .gaussian import gaussian_root as gaussian_root
+from .lanczos import ExtremeEigenvalues as ExtremeEigenvalues
+from .lanczos import Tridiagonal as Tridiagonal
+from .lanczos import extreme_eigenvalues as extreme_eigenvalues
+from .lanczos import tridiagonalise as tridiagonalise
 from .polynomials import Monomials as Monomials
 from .polynomials import contract as contract
 from .quadrature import QuadratureRule as QuadratureRule

@@ -3,9 +3,13 @@ from .images import load_digits as load_digits
 from .images import one_hot as one_hot
 from .in_context import ContextStatistics as ContextStatistics
 from .in_context import InContextRegression as InContextRegression
+from .modular import modular_addition as modular_addition
+from .modular import wave_template as wave_template
 from .points import convolution_points as convolution_points
 from .points import convolution_teacher as convolution_teacher
 from .points import orthogonal_pair as orthogonal_pair
+from .points import orthogonal_points as orthogonal_points
+from .points import split_convolution_teacher as split_convolution_teacher
 from .readers import load_fashion_mnist as load_fashion_mnist
 from .readers import load_labelled as load_labelled
 from .samples import FeatureMap as FeatureMap

@@ -118,7 +118,7 @@ def make_samples(
     if inputs.size == 0 or targets.size == 0:
         raise OutsideDomain(f"`inputs` has shape {inputs.shape}; it must hold at least one sample and one entry.")
     for name, values in (("inputs", inputs), ("targets", targets)):
-        if is_concrete(values) and not bool(jnp.all(jnp.isfinite(values))):
+        if is_concrete(values) and not np.all(np.isfinite(values)):  # NumPy, so that ``jit`` does not trace the check
             raise OutsideDomain(f"`{name}` holds a value that is not finite; remove or replace NaN and infinity.")
     num_samples = inputs.shape[0]
     return Samples(inputs, targets.astype(inputs.dtype), jnp.full(num_samples, 1 / num_samples, inputs.dtype))

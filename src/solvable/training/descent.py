@@ -1,6 +1,7 @@
 """Gradient descent and minibatch descent with a fixed learning rate, compiled between recording times."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -23,7 +24,7 @@ from solvable.training.objective import (
 )
 from solvable.training.trajectory import Trajectory, observe, wait
 
-Observables = Mapping[str, Callable[[Network], Array]]
+Observables = Mapping[str, Callable[[Any], Array]]
 
 
 def gradient_descent(

@@ -1,6 +1,7 @@
 """Gradient flow: training with an infinitesimal learning rate, by an adaptive Runge-Kutta method."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import diffrax
 import equinox as eqx
@@ -23,7 +24,7 @@ def gradient_flow(
     relative_tolerance: float = 1e-8,
     absolute_tolerance: float | Float[Array, ""] | None = None,
     max_steps: int = 1_000_000,
-    observables: Mapping[str, Callable[[Network], Array]] | None = None,
+    observables: Mapping[str, Callable[[Any], Array]] | None = None,
     reduction: Reduction = "auto",
 ) -> Trajectory:
     r"""Gradient flow on the half mean squared error, recorded at chosen times.

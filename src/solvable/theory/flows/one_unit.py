@@ -25,7 +25,7 @@ class OneUnitFit(eqx.Module):
     loss
         Half mean squared error there.
     coefficients
-        The tensor a_1 x a_2 x ... on the features, of the shape asked for.
+        The tensor a_1 x a_2 x ... of the targets' coefficients on the features, of the shape asked for.
     factors
         The unit vectors a_m/|a_m|, one a mode of the tensor; each up to its sign.
     """
@@ -35,18 +35,29 @@ class OneUnitFit(eqx.Module):
     factors: tuple[Float[Array, " _"], ...]
 
 
+class OuterProduct(eqx.Module):
+    """The features of a quadratic unit as a tensor: x x^T row by row, each mixed product twice."""
+
+    degree: int = eqx.field(static=True, default=2)
+
+    def __call__(self, inputs: Float[Array, " input_dim"]) -> Float[Array, " size"]:
+        return (inputs[:, None] * inputs[None, :]).ravel()
+
+
 def fit_one_unit(moments: Moments, shape: tuple[int, ...]) -> OneUnitFit:
-    r"""The best fit of a scalar target by one unit whose output is linear in each of several weight vectors.
+    r"""The best fit by one unit whose output is linear in each of several weight vectors.
 
     .. math:: \min_{a_1, \dots, a_m}\ \tfrac12 E\Big(y - \sum_{j \dots k} a_{1j} \cdots a_{mk}\, z_{j \dots k}\Big)^2
 
     Parameters
     ----------
     moments
-        Of one target and the features z, which are numbered row by row as a tensor of this shape.
+        Of the targets and the features z, which are numbered row by row.
     shape
         Lengths of a_1, ..., a_m: (positions, kernel size) for a convolution kernel v u^T that all positions share,
         (D, D) for a quadratic unit v u u^T on x x^T, (D + 1, D + 1, D) for a head of attention with value, key, query.
+        Several targets come first: (C, positions, kernel size) for one kernel read by one unit of a linear layer
+        above, (C * positions, kernel size) for one kernel read by as many units as it takes.
 
     Returns
     -------
@@ -56,7 +67,7 @@ def fit_one_unit(moments: Moments, shape: tuple[int, ...]) -> OneUnitFit:
     Raises
     ------
     OutsideDomain
-        Several targets, fewer than two vectors, or a shape that does not hold the features.
+        Fewer than two vectors, or a shape that does not hold the features of every target.
 
     Notes
     -----
@@ -69,14 +80,14 @@ def fit_one_unit(moments: Moments, shape: tuple[int, ...]) -> OneUnitFit:
     zhang2026, Theorem 1 (ii) and Eqs. 66, 69, 71 [the width-1 fixed point that is embedded]; weighted low-rank
     approximation by alternating least squares.
     """
-    if moments.sigma_yz.shape != (1, int(np.prod(shape))) or len(shape) < 2:
+    if moments.sigma_yz.size != int(np.prod(shape)) or len(shape) < 2:
         raise OutsideDomain(
-            f"`shape` is {shape} and the moments are of shape {moments.sigma_yz.shape}; they must be of one target and "
-            f"{int(np.prod(shape))} features, the product of two lengths or more."
+            f"`shape` is {shape} and the moments are of shape {moments.sigma_yz.shape}, {moments.sigma_yz.size} "
+            "entries; they must be as many as the product of two lengths or more."
         )
     factors = lax.fori_loop(0, _SWEEPS, lambda _, factors: _sweep(moments, factors), _leading(moments, shape))
     fit = _multiply(factors)
-    square = moments.target_power - jnp.sum(fit * (2 * moments.sigma_yz[0] - moments.sigma_zz @ fit))
+    square = moments.target_power - jnp.sum(fit * (2 * moments.sigma_yz.ravel() - _correlate(moments, fit)))
     directions = tuple(factor / jnp.linalg.norm(factor) for factor in factors)
     return OneUnitFit(jnp.maximum(square, 0) / 2, fit.reshape(shape), directions)
 
@@ -86,9 +97,14 @@ def _multiply(factors: Factors) -> Float[Array, " features"]:
     return reduce(lambda left, right: (left[:, None] * right[None, :]).ravel(), factors)
 
 
+def _correlate(moments: Moments, fit: Float[Array, " features"]) -> Float[Array, " features"]:
+    """E[f z^T] of the map with these coefficients, target by target."""
+    return (fit.reshape(moments.sigma_yz.shape) @ moments.sigma_zz).ravel()
+
+
 def _leading(moments: Moments, shape: tuple[int, ...]) -> Factors:
     """Leading vectors of Sigma_yz, mode by mode: what is left after one is the tensor of the others."""
-    left, factors = moments.sigma_yz[0], ()
+    left, factors = moments.sigma_yz.ravel(), ()
     for size in shape[:-1]:
         outputs, values, inputs = jnp.linalg.svd(left.reshape(size, -1), full_matrices=False)
         factors, left = (*factors, outputs[:, 0]), values[0] * inputs[0]
@@ -101,6 +117,7 @@ def _sweep(moments: Moments, factors: Factors) -> Factors:
         factors = tuple(factor / jnp.linalg.norm(factor) for factor in factors)
         replaced = lambda vector, m=mode: _multiply((*factors[:m], vector, *factors[m + 1 :]))  # noqa: B023, E731
         basis = jax.jacfwd(replaced)(factors[mode])
-        best = jnp.linalg.solve(basis.T @ moments.sigma_zz @ basis, basis.T @ moments.sigma_yz[0])
+        curvature = basis.T @ jax.vmap(lambda column: _correlate(moments, column), 1, 1)(basis)
+        best = jnp.linalg.solve(curvature, basis.T @ moments.sigma_yz.ravel())
         factors = (*factors[:mode], best, *factors[mode + 1 :])
     return factors

@@ -1,4 +1,4 @@
-"""What the panels of Figures 1 and 4 share: training read at its intermediate plateau and at its end; the figure."""
+"""What the panels of Figures 1, 4 and 5 share: training read at its intermediate plateau and at its end; the figure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-    from solvable.networks import Unit
+    from solvable.networks import Network, Unit
     from solvable.numerics import Activation
     from solvable.tasks import Moments, Samples, Task
+
+    Counter = Callable[[jax.Array, jax.Array], jax.Array]  # effective width from the weights in and behind units
 
 LARGE = 0.2  # a unit, ray or direction counts from this share of the largest one's strength
 
@@ -52,18 +54,38 @@ def greedy_losses(moments: Moments) -> jax.Array:
     return jax.jit(lambda moments: theory.flows.greedy_fixed_points(moments).loss)(moments)
 
 
-def stage_levels(start, plateau, end, *, effective_width: tuple[int, int] = (1, 2)) -> xr.Dataset:
-    """A prediction from three half losses: levels as the paper prints them, and effective widths at the last two."""
+def count_rank(first: jax.Array, second: jax.Array) -> jax.Array:
+    """Effective width of units linear in their weights."""
+    return instruments.effective_rank(first, threshold=LARGE)
+
+
+def count_rays(first: jax.Array, second: jax.Array) -> jax.Array:
+    """Effective width of ReLU units."""
+    return instruments.count_rays(first, second, threshold=LARGE)
+
+
+def count_units(first: jax.Array, second: jax.Array) -> jax.Array:
+    """Effective width of units that grow one at a time."""
+    return instruments.active_units(first, second, threshold=LARGE)
+
+
+def stage_levels(start, plateau, end, *, effective_width: tuple[Any, Any] = (1, 2)) -> xr.Dataset:
+    """A prediction from three half losses: levels as the paper prints them, and effective widths at the last two.
+
+    A deep network has one width a hidden layer.
+    """
     return _stages([2 * float(loss) for loss in (start, plateau, end)], effective_width)
 
 
-def one_unit_levels(moments: Moments, shape: tuple[int, ...]) -> xr.Dataset:
-    """``stage_levels`` of a layer whose first saddle is the best fit by one unit and which ends at least squares."""
+def one_unit_levels(
+    moments: Moments, shape: tuple[int, ...], *, effective_width: tuple[Any, Any] = (1, 2)
+) -> xr.Dataset:
+    """``stage_levels`` of a network whose first saddle is the best fit by one unit and which ends at least squares."""
     import jax
 
     ends = greedy_losses(moments)
     saddle = jax.jit(lambda moments: theory.flows.fit_one_unit(moments, shape).loss)(moments)
-    return stage_levels(ends[0], saddle, ends[-1])
+    return stage_levels(ends[0], saddle, ends[-1], effective_width=effective_width)
 
 
 def measure_stages(
@@ -72,45 +94,100 @@ def measure_stages(
     data: Task | Samples,
     key: jax.Array,
     *,
-    effective_width: Callable[[jax.Array, jax.Array], jax.Array],
+    effective_width: Counter,
     steps: int | None = None,
     record: int = 1000,
 ) -> xr.Dataset:
-    """Train; read the loss at the start, at the longest plateau in between and at the end, the weights at the last two.
-
-    Width, scale, learning rate and, unless given, steps are the claim's.
-
-    A plateau that is passed rather than reached is read at its flattest point. Where there is none, the level is NaN,
-    which no prediction matches. A population has one target.
-    """
+    """``read_stages`` of a two-layer network of the claim's width and scale."""
     import equinox as eqx
-    import jax
-    import numpy as np
 
-    on_samples = isinstance(data, tasks.Samples)
+    input_shape, output_dim = _sizes(data)
     network = eqx.filter_jit(networks.initialise)(
+        unit, key, width=claim.width, input_shape=input_shape, output_dim=output_dim, init_scale=claim.init_scale
+    )
+    count = lambda network: effective_width(network.first, network.second)  # noqa: E731
+    return read_stages(claim, network, data, effective_width=count, steps=steps, record=record)
+
+
+def measure_deep_stages(
+    claim: Any,
+    unit: Unit,
+    data: Task | Samples,
+    key: jax.Array,
+    *,
+    activation: Activation,
+    effective_widths: tuple[Counter, ...],
+    **reading: Any,
+) -> xr.Dataset:
+    """``read_stages`` of a network with as many hidden layers as ``effective_widths``, all of the claim's width."""
+    import equinox as eqx
+    import jax.numpy as jnp
+
+    input_shape, output_dim = _sizes(data)
+    network = eqx.filter_jit(networks.initialise_deep)(
         unit,
         key,
-        width=claim.width,
-        input_shape=data.inputs.shape[1:] if on_samples else data.input_shape,
-        output_dim=data.targets.shape[1] if on_samples else 1,
+        widths=(claim.width,) * len(effective_widths),
+        input_shape=input_shape,
+        output_dim=output_dim,
+        activation=activation,
         init_scale=claim.init_scale,
     )
-    weights = {"first": lambda network: network.first, "second": lambda network: network.second}
+
+    def count(network):
+        layers = enumerate(effective_widths, 1)
+        return jnp.stack([counter(*networks.get_units(network, layer)) for layer, counter in layers])
+
+    return read_stages(claim, network, data, effective_width=count, **reading)
+
+
+def _sizes(data: Task | Samples) -> tuple[tuple[int, ...], int]:
+    """Shape of one input, and the number of targets."""
+    if isinstance(data, tasks.Samples):
+        return data.inputs.shape[1:], data.targets.shape[1]
+    return data.input_shape, data.second.shape[0] if isinstance(data, tasks.TeacherNetwork) else 1
+
+
+def read_stages(
+    claim: Any,
+    network: Network,
+    data: Task | Samples,
+    *,
+    effective_width: Callable[[Any], jax.Array],
+    steps: int | None = None,
+    record: int = 1000,
+    axes: tuple[int, int] = (0, 1),
+) -> xr.Dataset:
+    """Train; read the loss at the start, at the longest plateau in between and at the end, the weights at the last two.
+
+    A plateau that is passed rather than reached is read at its flattest point. Where there is none, the level is NaN,
+    which no prediction matches. Learning rate and, unless given, steps are the claim's; ``axes`` are the entries of the
+    first weights to draw.
+    """
+    import jax
+    import numpy as np
+    from jax.flatten_util import ravel_pytree
+
     run = training.gradient_descent(
         network,
         data,
         learning_rate=claim.learning_rate,
         steps=claim.steps if steps is None else steps,
         record=record,
-        observables=weights,
+        observables={"weights": _flatten},
     )
     at, loss = np.asarray(run.steps), 2 * np.asarray(run.loss)
     level, step = _find_plateau(at, loss)
     rests = [int(np.argmin(np.abs(at - step))), -1]
-    first, second = (np.asarray(run.observables[name])[rests] for name in ("first", "second"))
-    found = _stages(np.array([loss[0], level, loss[-1]]), jax.jit(jax.vmap(effective_width))(first, second))
-    return found.merge(curve(at, loss, first))
+    resting = jax.vmap(ravel_pytree(network)[1])(run.observables["weights"][np.array(rests)])
+    found = _stages(np.array([loss[0], level, loss[-1]]), jax.jit(jax.vmap(effective_width))(resting))
+    return found.merge(curve(at, loss, np.asarray(resting.first)[:, :, list(axes)]))
+
+
+def _flatten(network: Network) -> jax.Array:
+    from jax.flatten_util import ravel_pytree
+
+    return ravel_pytree(network)[0]
 
 
 def measure_curves(claim: Any, unit: Unit, samples: Samples, key: jax.Array) -> xr.Dataset:
@@ -141,7 +218,7 @@ def label_curves(claim: Any, dims, half_loss) -> xr.Dataset:
 
 
 def curve(steps, loss, first) -> xr.Dataset:
-    """What ``draw_stages`` draws: the loss at each step, and the first weights (or two entries of them) at rests."""
+    """What ``draw_stages`` draws: the loss at each step, and the first two entries of the weights at rests."""
     return observables(
         coords={"step": ("step", steps, {"long_name": "gradient step"})},
         loss=("step", loss, {"long_name": "loss"}),
@@ -174,17 +251,37 @@ def draw_stages(ax: Axes, prediction: xr.Dataset, measurement: xr.Dataset) -> li
         inset = ax.figure.add_subplot(grid[place, 1], aspect="equal")
         artists += inset.plot(*weights[place].T, ".", ms=5, color="black", alpha=0.6)
         inset.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[])
-        known = "effective_width" in measurement
-        width = f": width {measurement['effective_width'].values[place]:g}" if known else ""
-        inset.set_title(f"$u_i$, {rest}{width}", fontsize="small")
+        inset.set_title(f"$u_i$, {rest}{_say_width(measurement, place)}", fontsize="small")
     return artists
 
 
+def draw_deep_stages(ax: Axes, prediction: xr.Dataset, measurement: xr.Dataset) -> list[Artist]:
+    """``draw_stages`` around the transitions: from small weights deep networks spend most of their time before them."""
+    import numpy as np
+
+    artists = draw_stages(ax, prediction, measurement)
+    at, loss = measurement["step"].values, measurement["loss"].values
+    moving = at[(loss < 0.98 * loss[0]) & (loss > loss[-1] + 0.02 * loss[0])]
+    room = 0.6 * np.ptp(moving)
+    ax.set_xlim(max(moving[0] - room, 0), min(moving[-1] + room, at[-1]))
+    return artists
+
+
+def _say_width(measurement: xr.Dataset, place: int) -> str:
+    """Effective width at a rest, of every hidden layer, where it was measured."""
+    if "effective_width" not in measurement:
+        return ""
+    widths = measurement["effective_width"].values[place].ravel()
+    return f": width{'s' if widths.size > 1 else ''} {', '.join(f'{width:g}' for width in widths)}"
+
+
 def _stages(levels, widths) -> xr.Dataset:
+    import numpy as np
+
     return observables(
         coords={"stage": ["start", "plateau", "end"], "rest": ["plateau", "end"]},
         level=("stage", levels, {"long_name": "loss"}),
-        effective_width=("rest", widths),
+        effective_width=(("rest", "layer")[: np.ndim(widths)], widths),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from solvable import instruments, networks, numerics, tasks, theory
+from solvable import networks, numerics, tasks, theory
 from solvable.claims import Claim, Source, max_curve_gap
 from solvable.claims.flows.zhang2026 import _panels
 
@@ -21,10 +21,6 @@ def _draw_task(data_seed: int, num_samples: int) -> Samples:
 
     task = tasks.linear_teacher(jnp.eye(2), jnp.array([[1.0, 1.0], [1.0, 4.0]]))
     return _panels.draw_samples(task, data_seed, num_samples)
-
-
-def _rank(first: jax.Array, second: jax.Array) -> jax.Array:
-    return instruments.effective_rank(first, threshold=_panels.LARGE)
 
 
 class LinearNetworkStages(Claim):
@@ -50,7 +46,7 @@ class LinearNetworkStages(Claim):
     def measure(self, key: jax.Array) -> xr.Dataset:
         samples = _draw_task(self.data_seed, self.num_samples)
         unit = networks.Neuron(numerics.activations.identity)
-        return _panels.measure_stages(self, unit, samples, key, effective_width=_rank)
+        return _panels.measure_stages(self, unit, samples, key, effective_width=_panels.count_rank)
 
     draw = staticmethod(_panels.draw_stages)
 
@@ -122,6 +118,6 @@ class LinearConvolutionStages(Claim):
     def measure(self, key: jax.Array) -> xr.Dataset:
         samples = self._samples()
         unit = networks.ConvolutionKernel(numerics.activations.identity, 2, 2)
-        return _panels.measure_stages(self, unit, samples, key, effective_width=_rank)
+        return _panels.measure_stages(self, unit, samples, key, effective_width=_panels.count_rank)
 
     draw = staticmethod(_panels.draw_stages)

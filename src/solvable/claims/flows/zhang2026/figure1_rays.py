@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from solvable import instruments, networks, numerics, tasks, theory
+from solvable import networks, numerics, tasks, theory
 from solvable.claims import Claim, Source, max_curve_gap, observables
 from solvable.claims.flows.zhang2026 import _panels
 
@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from solvable.theory.flows import Rays
-
-
-def _count_rays(first: jax.Array, second: jax.Array) -> jax.Array:
-    return instruments.count_rays(first, second, threshold=_panels.LARGE)
 
 
 def _settle(init_scale: float) -> Rays:
@@ -67,7 +63,7 @@ class ReluNetworkStages(Claim):
 
         samples = tasks.orthogonal_pair()
         unit = networks.Neuron(numerics.activations.relu)
-        run = _panels.measure_stages(self, unit, samples, key, effective_width=_count_rays)
+        run = _panels.measure_stages(self, unit, samples, key, effective_width=_panels.count_rays)
         first = run["weights"].sel(rest="plateau").values
         strongest = first[np.argmax(np.linalg.norm(first, axis=1))]
         return run.assign(observables(direction=("axis", strongest / np.linalg.norm(strongest))))
@@ -131,6 +127,6 @@ class ReluConvolutionStages(Claim):
     def measure(self, key: jax.Array) -> xr.Dataset:
         samples = tasks.convolution_points()
         unit = networks.ConvolutionKernel(numerics.activations.relu, 2, 2)
-        return _panels.measure_stages(self, unit, samples, key, effective_width=_count_rays)
+        return _panels.measure_stages(self, unit, samples, key, effective_width=_panels.count_rays)
 
     draw = staticmethod(_panels.draw_stages)

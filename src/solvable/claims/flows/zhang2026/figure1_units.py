@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from solvable import instruments, networks, numerics, tasks, theory
+from solvable import networks, numerics, tasks, theory
 from solvable.claims import Claim, Source, max_curve_gap
 from solvable.claims.flows.zhang2026 import _panels
 
@@ -51,7 +51,7 @@ def _quadratic_levels(teacher: TeacherNetwork) -> xr.Dataset:
 
 def _measure_population(claim: Any, unit: Unit, task: Task, key: jax.Array) -> xr.Dataset:
     steps = round(claim.horizon / claim.init_scale)
-    return _panels.measure_stages(claim, unit, task, key, steps=steps, record=4000, effective_width=_count_units)
+    return _panels.measure_stages(claim, unit, task, key, steps=steps, record=4000, effective_width=_panels.count_units)
 
 
 def _measure_seeds(claim: Any, unit: Unit, task: Task, key: jax.Array) -> xr.Dataset:
@@ -62,7 +62,7 @@ def _measure_seeds(claim: Any, unit: Unit, task: Task, key: jax.Array) -> xr.Dat
 
     samples = _panels.draw_samples(task, claim.data_seed, claim.num_samples)
     runs = [
-        _panels.measure_stages(claim, unit, samples, seed, record=claim.steps, effective_width=_count_units)
+        _panels.measure_stages(claim, unit, samples, seed, record=claim.steps, effective_width=_panels.count_units)
         for seed in jax.random.split(key, claim.num_seeds)
     ]
     return xr.concat([run for run in runs if np.all(np.isfinite(run["level"]))], "seed")
@@ -70,10 +70,6 @@ def _measure_seeds(claim: Any, unit: Unit, task: Task, key: jax.Array) -> xr.Dat
 
 def _draw_first(ax: Axes, prediction: xr.Dataset, measurement: xr.Dataset) -> list[Artist]:
     return _panels.draw_stages(ax, prediction, measurement.isel(seed=0))
-
-
-def _count_units(first: jax.Array, second: jax.Array) -> jax.Array:
-    return instruments.active_units(first, second, threshold=_panels.LARGE)
 
 
 class LinearAttentionStages(Claim):

@@ -1,0 +1,238 @@
+"""A finite set of units on a data set from saddle to saddle: ReLU, or any unit homogeneous in its weights.
+
+Nothing is known in advance here: each dormant unit is followed under the residual of the moment, the first of them
+that is no longer small joins the active ones, and those flow down to where they rest.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from solvable.errors import OutsideDomain
+from solvable.tasks import Samples
+from solvable.theory.flows.dormant import first_activation
+from solvable.theory.flows.next_saddle import Saddle, SaddlePath, alternate, stage_time_unit
+
+# Norm at which a dormant unit counts as active.
+_ACTIVE = 0.5
+# A residual below this share of the targets is what the flow to rest leaves over: nothing to learn.
+_REST = 1e-4
+
+UnitMap = Callable[[Array, Float[Array, " weights"]], Float[Array, " output_dim"]]
+
+
+@dataclass(frozen=True)
+class SampledUnits:
+    """Units f_i(x; theta_i), each given by its initial weights.
+
+    Attributes
+    ----------
+    samples
+        The data.
+    unit
+        f_i for one input and the weights of one unit, shape (output_dim,); homogeneous of ``degree`` in the weights.
+    weights
+        Initial weights of each unit over ``init_scale``, shape (unit, weights).
+    init_scale
+        alpha, between 0 and 1.
+    degree
+        kappa.
+
+    Raises
+    ------
+    OutsideDomain
+        A degree or scale without meaning, a unit whose weights are 0 or not small.
+
+    Notes
+    -----
+    ``directions`` of a saddle are those of all units, ``strength`` is the norm of the active ones. ``accumulated`` tells
+    the norm of each unit: alpha^(1 - accumulated) for kappa = 2, alpha (1 - accumulated)^(-1/(kappa - 2)) above. An
+    active unit that falls back below norm alpha is dormant again.
+
+    References
+    ----------
+    kunin2025, alternating gradient flows.
+    """
+
+    samples: Samples
+    unit: UnitMap
+    weights: Float[Array, "unit weights"]
+    init_scale: float
+    degree: int
+
+    def __post_init__(self) -> None:
+        stage_time_unit(self.degree, self.init_scale)
+        norms = self.init_scale * np.linalg.norm(self.weights, axis=1)
+        if not np.all((norms > 0) & (norms < _ACTIVE)):
+            raise OutsideDomain(
+                f"`weights` times `init_scale` has norms from {norms.min():g} to {norms.max():g}; they must lie above 0 "
+                f"and below {_ACTIVE}: leave out units that are 0, or use a smaller `init_scale`."
+            )
+
+    def start(self) -> Saddle:
+        """All units dormant. Raises nothing. References: as the class."""
+        weights = np.asarray(self.weights, float)
+        sizes = np.linalg.norm(weights, axis=1)
+        accumulated = self._to_share(np.log(self.init_scale * sizes))
+        return self._rest(weights / sizes[:, None], np.zeros_like(sizes), accumulated)
+
+    def wait(self, saddle: Saddle) -> tuple[float, Saddle]:
+        """Follow every unit until the first is active. Raises nothing. References: as the class."""
+        dormant, residual = saddle.strength == 0, self._residual(saddle)
+        if saddle.loss <= _REST**2 * _half_power(self.samples):
+            return float("inf"), saddle
+        # Active units run along, at norm alpha, where there is nothing for them: so all stages compile once.
+        log_norms = self._to_log_norm(np.where(dormant, saddle.accumulated, 0))
+        utility = _Utility(residual, self.unit)
+        as_array = lambda values: jnp.asarray(values, self.weights.dtype)  # noqa: E731
+        found = first_activation(
+            utility, as_array(saddle.directions), as_array(log_norms), degree=self.degree, until=_ACTIVE
+        )
+        active = np.asarray(found.active) & dormant
+        if not active.any():
+            return float("inf"), saddle
+        return float(found.times[active.argmax()]) / stage_time_unit(self.degree, self.init_scale), replace(
+            saddle,
+            accumulated=np.where(dormant, self._to_share(np.asarray(found.log_norms, float)), saddle.accumulated),
+            directions=np.where(dormant[:, None], found.directions, saddle.directions),
+            unit=int(active.argmax()),
+        )
+
+    def descend(self, saddle: Saddle) -> Saddle:
+        """Gradient flow of the active units to rest. Raises nothing. References: as the class."""
+        strength = saddle.strength.copy()
+        strength[saddle.unit] = _ACTIVE
+        active = strength > 0
+        rested = np.asarray(_flow_to_rest(self.samples, self.unit, self._weights(saddle, strength)), float)
+        sizes = np.linalg.norm(rested, axis=1)
+        accumulated = np.where(active, self._to_share(np.log(np.maximum(sizes, self.init_scale))), saddle.accumulated)
+        moved = (sizes > 0)[:, None]
+        directions = np.where(moved, rested / np.where(moved, sizes[:, None], 1), saddle.directions)
+        return self._rest(directions, np.where(sizes > self.init_scale, sizes, 0), accumulated, saddle.unit)
+
+    def _rest(self, directions: np.ndarray, strength: np.ndarray, accumulated: np.ndarray, unit: int = -1) -> Saddle:
+        saddle = Saddle(0.0, strength, np.zeros_like(strength), accumulated, unit, directions)
+        residual = self._residual(saddle)
+        utility = jax.vmap(_Utility(residual, self.unit))(jnp.asarray(directions, self.weights.dtype))
+        return replace(saddle, loss=_half_power(residual), utility=np.asarray(utility, float))
+
+    def _weights(self, saddle: Saddle, strength: np.ndarray) -> Array:
+        assert saddle.directions is not None
+        return jnp.asarray(saddle.directions * strength[:, None], self.weights.dtype)
+
+    def _residual(self, saddle: Saddle) -> Samples:
+        return _residual(self.samples, self.unit, self._weights(saddle, saddle.strength))
+
+    def _to_share(self, log_norms: np.ndarray) -> np.ndarray:
+        grown = log_norms - np.log(self.init_scale)
+        return grown / -np.log(self.init_scale) if self.degree == 2 else -np.expm1((2 - self.degree) * grown)
+
+    def _to_log_norm(self, accumulated: np.ndarray) -> np.ndarray:
+        if self.degree == 2:
+            return (1 - accumulated) * np.log(self.init_scale)
+        return np.log(self.init_scale) - np.log1p(-accumulated) / (self.degree - 2)
+
+
+def _half_power(samples: Samples) -> float:
+    return float(jnp.sum(samples.weights[:, None] * samples.targets**2)) / 2
+
+
+class _Utility(eqx.Module):
+    """U(theta) = E[f_i(x; theta) . r], with r the targets of ``residual``."""
+
+    residual: Samples
+    unit: UnitMap = eqx.field(static=True)
+
+    def __call__(self, weights: Float[Array, " weights"]) -> Float[Array, ""]:
+        outputs = jax.vmap(self.unit, (0, None))(self.residual.inputs, weights)
+        return jnp.sum(self.residual.weights[:, None] * outputs * self.residual.targets)
+
+
+@eqx.filter_jit
+def _residual(samples: Samples, unit: UnitMap, weights: Array) -> Samples:
+    """The data with what the units say of it taken off the targets."""
+    of_all_units = jax.vmap(jax.vmap(unit, (None, 0)), (0, None))
+    outputs = jnp.sum(of_all_units(samples.inputs, weights), axis=1)
+    return eqx.tree_at(lambda data: data.targets, samples, samples.targets - outputs)
+
+
+@eqx.filter_jit
+def _flow_to_rest(samples: Samples, unit: UnitMap, weights: Array) -> Array:
+    """Gradient flow until hardly anything moves; units of weight 0 stay there, for homogeneous ones have no slope."""
+    active = jnp.any(weights != 0, axis=1)[:, None]
+
+    def loss(weights):
+        residual = _residual(samples, unit, weights)
+        return jnp.sum(residual.weights[:, None] * residual.targets**2) / 2
+
+    def velocity(time, weights, args):
+        return jnp.where(active, -jax.grad(loss)(weights), 0)
+
+    rested = diffrax.diffeqsolve(
+        diffrax.ODETerm(velocity),
+        diffrax.Dopri5(),
+        t0=0.0,
+        t1=jnp.inf,
+        dt0=None,
+        y0=weights,
+        stepsize_controller=diffrax.PIDController(rtol=1e-7, atol=1e-9),
+        event=diffrax.Event(diffrax.steady_state_event(rtol=1e-5, atol=1e-7)),
+        max_steps=100_000,
+        throw=False,
+    )
+    assert rested.ys is not None
+    return rested.ys[-1]
+
+
+def relu_unit(inputs: Float[Array, " input_dim"], weights: Float[Array, " weights"]) -> Float[Array, " output_dim"]:
+    """v relu(u . x) for weights (u, v), which are stacked. Raises nothing. References: boursier2022."""
+    inner, outer = jnp.split(weights, [inputs.size])
+    return outer * jnp.maximum(inputs @ inner, 0)
+
+
+def relu_stages(
+    samples: Samples,
+    first: Float[Array, "width input_dim"],
+    second: Float[Array, "output_dim width"],
+    *,
+    init_scale: float,
+) -> SaddlePath:
+    """Saddles of the two-layer ReLU network sum_i v_i relu(u_i . x) from given small weights, unit by unit.
+
+    Parameters
+    ----------
+    samples
+        The data.
+    first, second
+        u_i and v_i over ``init_scale``.
+    init_scale
+        epsilon, between 0 and 1.
+
+    Returns
+    -------
+    SaddlePath
+        ``units`` are those of the network, ``directions`` are (u_i, v_i) at norm 1, ``strength`` is the norm of the
+        active ones. ``flow_times(init_scale)`` are gradient-flow times of the half loss.
+
+    Raises
+    ------
+    OutsideDomain
+        A scale outside (0, 1), or a unit that is 0 or not small.
+
+    Notes
+    -----
+    From each saddle on the first unit to escape goes first and the others see what it leaves: that many units near
+    each other escape together changes what each does, not where they rest. Times are approached as
+    1/log(1/init_scale). On orthogonal inputs they are log(1/epsilon)/|D_+| and log(1/epsilon)/|D_-|.
+
+    References
+    ----------
+    kunin2025, alternating gradient flows; boursier2022, transition times.
+    """
+    return alternate(SampledUnits(samples, relu_unit, jnp.concatenate([first, second.T], axis=1), init_scale, 2))

@@ -31,15 +31,15 @@ jax.config.update("jax_enable_x64", True)
 STEPS = 36
 
 
-def best_of(run, times=5):
-    """Least seconds of a call that has run once already."""
-    jax.block_until_ready(run())
-    seconds = []
-    for _ in range(times):
-        start = time.perf_counter()
-        jax.block_until_ready(run())
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
+def best_of(*runs, times=7):
+    """Least seconds of each of some calls, taken in turns so that all see the same machine, after one call of each."""
+    seconds = [[] for _ in runs]
+    for turn in range(times + 1):
+        for run, taken in zip(runs, seconds, strict=True):
+            start = time.perf_counter()
+            jax.block_until_ready(run())
+            taken += [time.perf_counter() - start] if turn else []
+    return [min(taken) for taken in seconds]
 
 
 def setting(activation, width, input_dim, output_dim, num_samples):
@@ -62,7 +62,8 @@ def time_step(name, activation):
         product = hessian_product(loss, network)
         return numerics.tridiagonalise(lambda v: ravel_pytree(product(rebuild(v)))[0], jnp.ones(weights.size), STEPS)
 
-    one, step = best_of(lambda: gradient(network, loss)), best_of(lambda: lanczos(loss, network)) / STEPS
+    one, steps = best_of(lambda: gradient(network, loss), lambda: lanczos(loss, network))
+    step = steps / STEPS
     detail = f"{weights.size} parameters: {1e3 * step:.1f} ms a step of {STEPS}, {1e3 * one:.1f} ms a gradient"
     yield f"Lanczos step / gradient, {name}", step / one, 3, detail
 
@@ -78,7 +79,7 @@ def time_extremes():
         return jnp.linalg.eigvalsh(jax.hessian(lambda w: loss(eqx.combine(rebuild(w), fixed)))(weights))
 
     found, exact = extreme_curvatures(loss, network), dense(loss, network)
-    ours, theirs = best_of(lambda: extreme_curvatures(loss, network)), best_of(lambda: dense(loss, network), 1)
+    ours, theirs = best_of(lambda: extreme_curvatures(loss, network), lambda: dense(loss, network), times=1)
     gap = max(abs(found.lowest[0] - exact[0]), abs(found.highest[0] - exact[-1])) / jnp.max(jnp.abs(exact))
     detail = f"{exact.size} parameters: {ours:.2f} s against {theirs:.2f} s; they differ by {gap:.1g} of the largest"
     yield "both ends / dense Hessian and eigvalsh", ours / theirs, 1, detail

@@ -3,14 +3,14 @@
     python benchmarks/deep_networks.py          # every row
     python benchmarks/deep_networks.py 5A relu  # some
 
-As in ``saddle_to_saddle.py``: one thread each, float64 on both sides, the same weights, samples, learning rate and steps.
+As in ``saddle_to_saddle.py``: one thread each, float64 on both sides, the same weights, samples, rate and steps.
 """
 
 import sys
 
-import saddle_to_saddle as shallow  # first: it chooses one core, one thread and float64
-import eager  # isort: skip
+import eager
 import jax.numpy as jnp
+import saddle_to_saddle as shallow  # its import chooses one core, one thread and float64
 import torch
 
 from solvable import networks, tasks, training

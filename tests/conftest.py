@@ -1,5 +1,16 @@
 """The whole suite runs in float64, with strict promotion, checked shapes, and every warning an error."""
 
+import os
+import tempfile
+
+# Most of the suite's time is compilation, and every claim is measured twice: what one test has compiled, all workers
+# and the commands they start may use. JAX reads these on import; the first process owns the directory.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    _cache = tempfile.TemporaryDirectory(prefix="solvable-tests-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "0"
+
 import jax
 import matplotlib as mpl
 from jaxtyping import install_import_hook

@@ -82,11 +82,11 @@ def find_fixed_point(loss: Loss, params: PyTree, *, tolerance: float | None = No
     Notes
     -----
     Levenberg-Marquardt by Hessian products and conjugate gradients on the normal equations, matrix-free at every size:
-    solvers that need curvature of one sign would leave a saddle. Steps have no part along zero modes,
-    so that a symmetry moves nothing, and shrink until the gradient does fall: the search stays near, and converges
-    quadratically also where fixed points form a manifold. Where the Hessian vanishes at the fixed point itself it
-    converges linearly, and some degenerate saddles are not reached. The gradient of ReLU networks jumps at kinks: a
-    fixed point on a kink is not found. A step costs two products for each distinct absolute eigenvalue at worst.
+    solvers that need curvature of one sign would leave a saddle. Steps have no part along zero modes, so that a
+    symmetry moves nothing, and shrink until the gradient does fall: the search stays near, and converges quadratically
+    also where fixed points form a manifold. Where the Hessian vanishes at the fixed point itself it converges linearly,
+    and some degenerate saddles are not reached. The gradient of ReLU networks jumps at kinks: a fixed point on a kink
+    is not found. A step costs two products for each distinct absolute eigenvalue at worst.
 
     References
     ----------
@@ -94,8 +94,8 @@ def find_fixed_point(loss: Loss, params: PyTree, *, tolerance: float | None = No
 
     Examples
     --------
-    >>> find_fixed_point(lambda x: x[0] ** 2 - x[1] ** 2, jnp.array([0.1, 0.2])).loss
-    Array(0., dtype=float64)
+    >>> bool(find_fixed_point(lambda x: x[0] ** 2 - x[1] ** 2, jnp.array([0.1, 0.2])).converged)
+    True
     """
     check_count("max_steps", max_steps)
     _, gradient = check_finite(loss, params)

@@ -35,7 +35,8 @@ class DiagonalLinear(eqx.Module):
     def __check_init__(self):
         if self.first.shape != self.second.shape:
             raise OutsideDomain(
-                f"`first` and `second` have shapes {self.first.shape} and {self.second.shape}; each input has one of both."
+                f"`first` and `second` have shapes {self.first.shape} and {self.second.shape}; "
+                "each input has one of both."
             )
 
     @property

@@ -100,7 +100,7 @@ def tridiagonalise(matvec: Product, start: Float[Array, " n"], steps: int) -> Tr
         Product with the symmetric matrix A; an Equinox module or a ``jax.tree_util.Partial`` compiles once for all its
         arrays.
     start
-        First direction, (n,), of any norm above 0. Sets the dtype.
+        First direction, (n,), of any norm; a random one stands in for zero. Sets the dtype.
     steps
         Products, at most n.
 
@@ -140,7 +140,7 @@ def extreme_eigenvalues(
     matvec
         Product with the symmetric matrix A; as for ``tridiagonalise``.
     start
-        First direction, (n,), of any norm above 0; random unless more is known. Sets the dtype.
+        First direction, (n,), of any norm, such as a random one, which also stands in for zero. Sets the dtype.
     lowest, highest
         How many eigenvalues of each end, each 1..n; they overlap where their sum exceeds n.
     tolerance
@@ -278,9 +278,10 @@ class _Search(eqx.Module):
 
 
 def _begin(start: Float[Array, " n"], steps: int) -> _Krylov:
-    basis = jnp.zeros((steps + 1, start.size), start.dtype).at[0].set(_unit(start))
     # The same at every call: it stands for a direction never seen, not for a sample.
     noise = jax.random.normal(jax.random.key(0), start.shape, start.dtype)
+    first = _unit(jnp.where(jnp.any(start), start, noise))
+    basis = jnp.zeros((steps + 1, start.size), start.dtype).at[0].set(first)
     return _Krylov(basis, jnp.zeros((steps, steps), start.dtype), jnp.zeros((), start.dtype), noise)
 
 

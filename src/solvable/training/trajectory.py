@@ -1,7 +1,7 @@
 """What training leaves behind: observables along training time."""
 
 import time
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -34,7 +34,7 @@ class Trajectory(eqx.Module):
     steps: Int[Array, "*batch record"] | None
     times: Float[Array, "*batch record"]
     observables: dict[str, Array]
-    network: Network
+    network: Any  # of the kind that was trained
     reduction: str = eqx.field(static=True)
 
     @property

@@ -26,7 +26,6 @@ def half_times(moments, scale, levels, end):
     modes = escape_modes(moments.sigma_yz)
     outputs, inputs = np.asarray(modes.outputs), np.asarray(modes.inputs)
     cross, covariance = np.asarray(moments.sigma_yz), np.asarray(moments.sigma_zz)
-    count, output_dim = outputs.shape
 
     def maps(state):
         second, first = state[: outputs.size].reshape(outputs.shape), state[outputs.size :].reshape(inputs.shape)

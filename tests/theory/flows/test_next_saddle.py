@@ -48,7 +48,7 @@ def test_time_units():
 
 
 def test_refusals():
-    with pytest.raises(OutsideDomain, match="`init_scale` is 1.5; stages are told apart"):
+    with pytest.raises(OutsideDomain, match=r"`init_scale` is 1.5; stages are told apart"):
         stage_time_unit(2, 1.5)
     with pytest.raises(OutsideDomain, match="`init_scale` is 0"):
         stage_time_unit(2, 0.0)

@@ -27,8 +27,8 @@ def effective_depth(depth: int, skips: tuple[tuple[int, int], ...] = ()) -> int:
 
     Notes
     -----
-    With weights of size epsilon every further factor is smaller by epsilon sqrt(width), so that the shortest path leads.
-    The layers it avoids can stay near zero.
+    With weights of size epsilon a further factor is smaller by epsilon sqrt(width): the shortest path leads, and the
+    layers that it avoids can stay near zero.
 
     References
     ----------

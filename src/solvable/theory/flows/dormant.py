@@ -2,10 +2,11 @@
 
 Under a residual that does not change, a unit of homogeneity kappa with utility U moves as
 
-    d|theta|/dt = kappa |theta|^(kappa - 1) U(w),  dw/dt = |theta|^(kappa - 2) (I - w w^T) grad U(w),  w = theta/|theta|,
+    d|theta|/dt = kappa |theta|^(kappa - 1) U(w),   dw/dt = |theta|^(kappa - 2) (I - w w^T) grad U(w),
 
-which is the gradient flow of U. In the clock ds = |theta|^(kappa - 2) dt the direction moves by itself and the log of
-the norm is an integral along it, so that neither tiny norms nor those that are infinite at a finite time do harm.
+where w = theta/|theta|, which is the gradient flow of U. In the clock ds = |theta|^(kappa - 2) dt the direction moves
+by itself and the log of the norm is an integral along it, so that neither tiny norms nor those that are infinite at a
+finite time do harm.
 """
 
 from collections.abc import Callable
@@ -131,7 +132,9 @@ def first_activation(
     log_until = _check(directions, log_norms, degree, until)
     race = (utility, directions, log_norms, degree, log_until)
     first = _follow(*race, jnp.full_like(log_until, jnp.inf), True)
-    return _follow(*race, jnp.min(jnp.where(first.active, first.times, jnp.inf)), True)
+    time = jnp.min(jnp.where(first.active, first.times, jnp.inf))
+    found = _follow(*race, time, True)
+    return DormantUnits(found.directions, found.log_norms, found.times, first.active & (first.times <= time))
 
 
 def _check(directions: Array, log_norms: Array, degree: int, until: float) -> Array:

@@ -23,6 +23,8 @@ class LinearSaddle(Saddle):
 
     Attributes
     ----------
+    directions
+        Weights (v, u) of norm 1 along the triplets, as rows, shape (dormant, weights).
     exponents
         Small units are, up to a rotation among units, combinations of sources: source i has a component
         alpha^(1 - exponents_ij) along direction j; shape (source, dormant). ``accumulated`` is the largest of them.
@@ -36,6 +38,7 @@ class LinearSaddle(Saddle):
     None: see ``LinearLayer``.
     """
 
+    directions: Float[np.ndarray, "dormant weights"] = field(kw_only=True)
     exponents: Float[np.ndarray, "source dormant"] = field(kw_only=True)
 
 
@@ -106,7 +109,6 @@ class LinearLayer:
         """The best map of one rank more. Raises nothing. References: zhang2026, Lemma 6; baldi1989."""
         rank = saddle.unit + 1
         utility, directions = self._triplets(rank)
-        assert saddle.directions is not None
         met = np.where(np.abs(directions @ saddle.directions.T) > _NO_OVERLAP, 0, -np.inf)
         exponents = np.stack([np.max(met + source[None, :], axis=1) for source in saddle.exponents])
         return self._rest(rank, utility, directions, exponents)
@@ -124,7 +126,7 @@ class LinearLayer:
     def _rest(self, rank: int, utility: np.ndarray, directions: np.ndarray, exponents: np.ndarray) -> LinearSaddle:
         strength = np.asarray(self._points.eigenvalues, float) * np.asarray(self._points.active[rank])
         loss, accumulated = float(self._points.loss[rank]), exponents.max(axis=0)
-        return LinearSaddle(loss, strength, utility, accumulated, rank - 1, directions, exponents=exponents)
+        return LinearSaddle(loss, strength, utility, accumulated, rank - 1, directions=directions, exponents=exponents)
 
 
 def linear_stages(moments: Moments) -> SaddlePath:

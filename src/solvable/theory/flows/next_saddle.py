@@ -11,7 +11,7 @@ goes on under the new residual from where it stood. What a unit is, and how the 
 
 import math
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -35,8 +35,6 @@ class Saddle:
         The growth of each dormant unit so far as a share of what makes it active, shape (dormant,).
     unit
         The unit whose activation led here; -1 where all are dormant.
-    directions
-        Weights of each dormant unit at norm 1, where they move from saddle to saddle, shape (dormant, weights).
 
     Raises
     ------
@@ -52,27 +50,29 @@ class Saddle:
     utility: Float[np.ndarray, " dormant"]
     accumulated: Float[np.ndarray, " dormant"]
     unit: int = -1
-    directions: Float[np.ndarray, "dormant weights"] | None = None
+
+
+State = TypeVar("State", bound=Saddle)
 
 
 @runtime_checkable
-class Setting(Protocol):
-    """What the algorithm asks of a network on a task."""
+class Setting(Protocol[State]):
+    """What the algorithm asks of a network on a task; its saddles may hold more than ``Saddle`` does."""
 
     @property
     def degree(self) -> int:
         """kappa, degree of homogeneity of a unit in its weights."""
         ...
 
-    def start(self) -> Saddle:
+    def start(self) -> State:
         """All units dormant."""
         ...
 
-    def wait(self, saddle: Saddle) -> tuple[float, Saddle]:
+    def wait(self, saddle: State) -> tuple[float, State]:
         """Time until the next unit is active, in units of ``stage_time_unit``, and the race at that time; or inf."""
         ...
 
-    def descend(self, saddle: Saddle) -> Saddle:
+    def descend(self, saddle: State) -> State:
         """Where the active units rest once ``saddle.unit`` is one of them."""
         ...
 
@@ -118,7 +118,7 @@ class SaddlePath:
         return self.times * stage_time_unit(self.degree, init_scale)
 
 
-def alternate(setting: Setting) -> SaddlePath:
+def alternate(setting: Setting[State]) -> SaddlePath:
     """The path of training from vanishing weights, saddle by saddle.
 
     Parameters

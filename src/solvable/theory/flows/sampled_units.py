@@ -5,7 +5,7 @@ that is no longer small joins the active ones, and those flow down to where they
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import diffrax
 import equinox as eqx
@@ -23,6 +23,30 @@ from solvable.theory.flows.next_saddle import Saddle, SaddlePath, alternate, sta
 _ACTIVE = 0.5
 # A residual below this share of the targets is what the flow to rest leaves over: nothing to learn.
 _REST = 1e-4
+
+
+@dataclass(frozen=True)
+class UnitSaddle(Saddle):
+    """A saddle of given units, all of them at every saddle.
+
+    Attributes
+    ----------
+    directions
+        Weights of each unit over their norm, shape (dormant, weights). ``strength`` is the norm of the active ones,
+        ``accumulated`` tells that of the others: alpha^(1 - accumulated) for kappa = 2, and
+        alpha (1 - accumulated)^(-1/(kappa - 2)) above.
+
+    Raises
+    ------
+    Nothing of its own.
+
+    References
+    ----------
+    None: see ``SampledUnits``.
+    """
+
+    directions: Float[np.ndarray, "dormant weights"] = field(kw_only=True)
+
 
 UnitMap = Callable[[Array, Float[Array, " weights"]], Float[Array, " output_dim"]]
 
@@ -51,9 +75,8 @@ class SampledUnits:
 
     Notes
     -----
-    ``directions`` of a saddle are those of all units, ``strength`` is the norm of the active ones. ``accumulated`` tells
-    the norm of each unit: alpha^(1 - accumulated) for kappa = 2, alpha (1 - accumulated)^(-1/(kappa - 2)) above. An
-    active unit that falls back below norm alpha is dormant again.
+    An active unit that falls back below norm alpha is dormant again. Where the loss is below 1e-8 of that of no network
+    at all, what is left is what the flow to rest leaves over, and the path ends.
 
     References
     ----------
@@ -71,18 +94,18 @@ class SampledUnits:
         norms = self.init_scale * np.linalg.norm(self.weights, axis=1)
         if not np.all((norms > 0) & (norms < _ACTIVE)):
             raise OutsideDomain(
-                f"`weights` times `init_scale` has norms from {norms.min():g} to {norms.max():g}; they must lie above 0 "
-                f"and below {_ACTIVE}: leave out units that are 0, or use a smaller `init_scale`."
+                f"`weights` times `init_scale` has norms from {norms.min():g} to {norms.max():g}; they must lie above "
+                f"0 and below {_ACTIVE}: leave out units that are 0, or use a smaller `init_scale`."
             )
 
-    def start(self) -> Saddle:
+    def start(self) -> UnitSaddle:
         """All units dormant. Raises nothing. References: as the class."""
         weights = np.asarray(self.weights, float)
         sizes = np.linalg.norm(weights, axis=1)
         accumulated = self._to_share(np.log(self.init_scale * sizes))
         return self._rest(weights / sizes[:, None], np.zeros_like(sizes), accumulated)
 
-    def wait(self, saddle: Saddle) -> tuple[float, Saddle]:
+    def wait(self, saddle: UnitSaddle) -> tuple[float, UnitSaddle]:
         """Follow every unit until the first is active. Raises nothing. References: as the class."""
         dormant, residual = saddle.strength == 0, self._residual(saddle)
         if saddle.loss <= _REST**2 * _half_power(self.samples):
@@ -104,7 +127,7 @@ class SampledUnits:
             unit=int(active.argmax()),
         )
 
-    def descend(self, saddle: Saddle) -> Saddle:
+    def descend(self, saddle: UnitSaddle) -> UnitSaddle:
         """Gradient flow of the active units to rest. Raises nothing. References: as the class."""
         strength = saddle.strength.copy()
         strength[saddle.unit] = _ACTIVE
@@ -116,17 +139,18 @@ class SampledUnits:
         directions = np.where(moved, rested / np.where(moved, sizes[:, None], 1), saddle.directions)
         return self._rest(directions, np.where(sizes > self.init_scale, sizes, 0), accumulated, saddle.unit)
 
-    def _rest(self, directions: np.ndarray, strength: np.ndarray, accumulated: np.ndarray, unit: int = -1) -> Saddle:
-        saddle = Saddle(0.0, strength, np.zeros_like(strength), accumulated, unit, directions)
+    def _rest(
+        self, directions: np.ndarray, strength: np.ndarray, accumulated: np.ndarray, unit: int = -1
+    ) -> UnitSaddle:
+        saddle = UnitSaddle(0.0, strength, np.zeros_like(strength), accumulated, unit, directions=directions)
         residual = self._residual(saddle)
         utility = jax.vmap(_Utility(residual, self.unit))(jnp.asarray(directions, self.weights.dtype))
         return replace(saddle, loss=_half_power(residual), utility=np.asarray(utility, float))
 
-    def _weights(self, saddle: Saddle, strength: np.ndarray) -> Array:
-        assert saddle.directions is not None
+    def _weights(self, saddle: UnitSaddle, strength: np.ndarray) -> Array:
         return jnp.asarray(saddle.directions * strength[:, None], self.weights.dtype)
 
-    def _residual(self, saddle: Saddle) -> Samples:
+    def _residual(self, saddle: UnitSaddle) -> Samples:
         return _residual(self.samples, self.unit, self._weights(saddle, saddle.strength))
 
     def _to_share(self, log_norms: np.ndarray) -> np.ndarray:

@@ -111,8 +111,8 @@ class SignedModes:
         residual = self._correlation - np.asarray(self.moments.sigma_zz, float) @ strength
         negligible = np.abs(residual) <= self._precision * np.max(np.abs(self._correlation))
         gradient = np.where(negligible | (strength != 0), 0, residual)
-        square = float(self.moments.target_power) - strength @ (self._correlation + residual)
-        return Saddle(max(square, 0) / 2, strength, np.asarray(self.gain, float) * gradient, accumulated, unit)
+        square = float(self.moments.target_power) - float(strength @ (self._correlation + residual))
+        return Saddle(max(square, 0.0) / 2, strength, np.asarray(self.gain, float) * gradient, accumulated, unit)
 
 
 def diagonal_stages(moments: Moments) -> SaddlePath:

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 def predict_stages(path: SaddlePath, **more) -> xr.Dataset:
     """Times at which saddles are reached, in the unit of the path, and levels but the last, which is 0 here."""
-    return _label(path.times[1:], path.loss[:-1], more)
+    return _label(path.times[1:], path.loss[:-1], {"end": path.loss[-1], **more})
 
 
-def read_stages(times, loss, units) -> xr.Dataset:
+def read_stages(times, loss, units, unit_name: str = "log(1/α)") -> xr.Dataset:
     """Half-way times of all drops in ``units`` of time, and the levels they fall from.
 
     ``times`` and ``loss`` have shape (scale, record), for initial weights that get smaller. Where there are several
     scales, a time is what each further unit adds to it, which is free of the constant that the fall itself takes;
-    NaN where scales differ in their number of drops. Levels are those of the smallest, each read at the record ``rest``.
+    NaN where scales differ in their number of drops. Levels are those of the smallest, read at records ``rest``.
     """
     import numpy as np
 
@@ -40,7 +40,9 @@ def read_stages(times, loss, units) -> xr.Dataset:
     flattest = [int(np.argmin(np.abs(times[-1] - rest.time))) for rest in rests]
     curves = {"at": (("scale", "record"), times / units[:, None]), "loss": (("scale", "record"), loss)}
     return _label(
-        each, [rest.level for rest in rests], {**curves, "unit": ("scale", units), "rest": ("saddle", flattest)}
+        each,
+        [rest.level for rest in rests],
+        {**curves, "unit": ("scale", units, {"long_name": unit_name}), "rest": ("saddle", flattest)},
     )
 
 
@@ -60,11 +62,12 @@ def draw_staircase(ax: Axes, prediction: xr.Dataset, measurement: xr.Dataset) ->
     for colour, scale in zip(PALETTE[1:], range(measurement.sizes["scale"]), strict=False):
         curve = measurement.isel(scale=scale)
         shown = slice(None, None, max(curve.sizes["record"] // 150, 1))
-        label = f"measured, time unit {curve['unit'].item():.3g}"
+        label = f"measured, {curve['unit'].attrs['long_name']} = {curve['unit'].item():.3g}"
         artists += ax.plot(curve["at"][shown], curve["loss"][shown], ".", ms=4, color=colour, label=label)
-    steps, levels = [0, *prediction["time"].values, ax.get_xlim()[1]], [*prediction["level"].values, 0]
+    end = measurement["at"].values.max(axis=1).min()
+    steps, levels = [0, *prediction["time"].values, end], [*prediction["level"].values, prediction["end"].item()]
     artists.append(ax.stairs(levels, steps, baseline=None, color=PALETTE[0], lw=1.5, label="theory, vanishing weights"))
-    ax.set(xlabel="time in units of the stages", ylabel="loss", xlim=(0, steps[-1]))
+    ax.set(xlabel=f"time, in units of {measurement['unit'].attrs['long_name']}", ylabel="loss", xlim=(0, end))
     ax.set_ylim(-0.04 * levels[0], 1.08 * levels[0])
     ax.legend(fontsize="small")
     return artists

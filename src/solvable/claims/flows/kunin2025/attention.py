@@ -23,11 +23,11 @@ class AttentionStages(Claim):
     metric, tolerance = max_relative_error("time", "level"), 0.008  # measured: 0.005
     limit = ("init_scale", (0.05, 0.02, 0.01))
 
-    eigenvalues: tuple[float, ...] = (1.0, 0.7, 0.45, 0.25)  # lambda_d of the inputs' covariance
+    eigenvalues: tuple[float, ...] = (1.0, 0.6, 0.35)  # lambda_d of the inputs' covariance
     context_length: int = 31  # N
     init_scale: float = 0.01  # alpha
     learning_rate: float = 0.2
-    horizon: float = 32.0  # training time in units of 1/alpha
+    horizon: float = 17.0  # training time in units of 1/alpha
 
     def predict(self) -> xr.Dataset:
         import jax.numpy as jnp
@@ -49,6 +49,6 @@ class AttentionStages(Claim):
         )
         steps = round(self.horizon / self.init_scale / self.learning_rate)
         run = training.gradient_descent(network, task, learning_rate=self.learning_rate, steps=steps, record=2000)
-        return _staircase.read_stages(run.times[None, :], run.loss[None, :], [1 / self.init_scale])
+        return _staircase.read_stages(run.times[None, :], run.loss[None, :], [1 / self.init_scale], "1/α")
 
     draw = staticmethod(_staircase.draw_staircase)

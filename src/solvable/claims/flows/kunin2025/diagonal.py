@@ -75,7 +75,7 @@ class DiagonalStages(Claim):
         import numpy as np
 
         rng, dim = np.random.default_rng(self.design_seed), len(self.teacher)
-        inputs = rng.normal(size=(self.num_samples, dim)) * np.linspace(*self.deviations, dim)
+        inputs = rng.normal(size=(self.num_samples, dim)) * np.linspace(self.deviations[0], self.deviations[-1], dim)
         return tasks.make_samples(inputs, inputs @ np.array(self.teacher))
 
     def predict(self) -> xr.Dataset:

@@ -146,8 +146,6 @@ class ModularStages(Claim):
         return observables(coords={"stage": stage}, level=("stage", levels), frequency=frequency, **more)
 
     def draw(self, ax: Axes, prediction: xr.Dataset, measurement: xr.Dataset) -> list[Artist]:
-        import numpy as np
-
         from solvable.report.figures import PALETTE
 
         at, loss = measurement["at"].values, measurement["loss"].values
@@ -164,7 +162,7 @@ class ModularStages(Claim):
             artists += beside.plot(at, power[:, wave] / power.max(), "--", lw=1, color=colour, label=label)
         beside.set(ylabel="power of output weights in one network", ylim=(0, 1.08))
         handles = [artist for artist in artists if not str(artist.get_label()).startswith("_")]
-        ax.legend(handles=handles, fontsize="small", loc="center right")
+        ax.legend(handles=handles, fontsize="small", loc="upper center")
         return artists
 
 
@@ -236,3 +234,18 @@ class FirstActivation(Claim):
         times, norms = np.asarray(run.times), np.asarray(run.observables["largest"])
         found = [numerics.first_crossing(*curve, 0.5) for curve in zip(times, norms, strict=True)]
         return observables(time=("network", found))
+
+    def draw(self, ax: Axes, prediction: xr.Dataset, measurement: xr.Dataset) -> list[Artist]:
+        from solvable.report.figures import PALETTE
+
+        expected, found = prediction["time"].values, measurement["time"].values
+        bound = 1 / (3 * self.init_scale * theory.flows.best_modular_utilities(_template(self)).max().item())
+        ends = [0.95 * bound, 1.03 * found.max()]
+        artists = [
+            *ax.plot(ends, ends, color=PALETTE[0], label="theory"),
+            *ax.plot(expected, found, "o", mfc="none", color=PALETTE[1], label="measured, one network each"),
+            ax.axvline(bound, color=PALETTE[0], ls=":", label="an aligned unit, 1/(3αU)"),
+        ]
+        ax.set(xlabel="activation time of the first unit by itself", ylabel="of the first unit of the network")
+        ax.legend(fontsize="small")
+        return artists

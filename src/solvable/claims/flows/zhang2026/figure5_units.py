@@ -61,13 +61,15 @@ class DeepAttentionStages(Claim):
     """
 
     source = Source("zhang2026", "Fig. 5E and Appendix B.2, last paragraph", "asymptotic")
-    metric, tolerance = max_curve_gap("level", "effective_width"), 0.01  # measured: MEASURED
+    metric, tolerance = max_curve_gap("level", "effective_width"), 0.002  # measured: up to 0.0003 over twelve seeds
 
     context_length: int = 32  # N
     width: int = 10  # H, of both hidden layers
     init_scale: float = 0.001  # epsilon
     learning_rate: float = 0.04  # twice the paper's
-    horizon: float = 0.25  # gradient steps times epsilon^2, since four layers of weights take a time of order 1/epsilon^2
+    horizon: float = (
+        0.25  # gradient steps times epsilon^2, since four layers of weights take a time of order 1/epsilon^2
+    )
 
     def predict(self) -> xr.Dataset:
         import jax.numpy as jnp
@@ -87,17 +89,19 @@ class DeepAttentionStages(Claim):
 class DeepQuadraticStages(Claim):
     """Quadratic units below a linear layer are used one at a time, each read by a unit of its own.
 
-    The scalar target x_1^2 + x_2^2 is split in its two terms. The plateau is the best fit by one quadratic unit that one
-    unit reads. At the paper's epsilon = 0.05 it is passed (``DeepQuadraticAtPaperScale``); epsilon is ten times smaller.
+    The scalar target x_1^2 + x_2^2 is split in its two terms. The plateau is the best fit by one quadratic unit that
+    one unit reads. At the paper's epsilon = 0.05 it is passed (``DeepQuadraticAtPaperScale``); here epsilon is a tenth.
     """
 
     source = Source("zhang2026", "Fig. 5F", "asymptotic")
-    metric, tolerance = max_curve_gap("level", "effective_width"), 0.001  # measured: MEASURED
+    metric, tolerance = max_curve_gap("level", "effective_width"), 0.001  # measured: up to 0.0002 over seven seeds
 
     width: int = 10  # H, of both hidden layers
     init_scale: float = 0.005  # epsilon
     learning_rate: float = 0.04  # twice the paper's
-    horizon: float = 1.5  # gradient steps times epsilon^2, since four layers of weights take a time of order 1/epsilon^2
+    horizon: float = (
+        1.5  # gradient steps times epsilon^2, since four layers of weights take a time of order 1/epsilon^2
+    )
 
     def predict(self) -> xr.Dataset:
         return _quadratic_levels()
@@ -114,7 +118,11 @@ class DeepQuadraticAtPaperScale(Claim):
     source = Source("zhang2026", "Fig. 5F and its caption", "asymptotic")
     metric, tolerance = max_curve_gap("level", "effective_width"), 0.01
     expected = "fails"
-    reason = "MEASURED"
+    reason = (
+        "From epsilon = 0.05 the weights that have not grown are not small: of seven networks six pass the plateau up "
+        "to 0.026 of the initial loss beside its level and one further down, with both units grown; and initial "
+        "weights are up to a third of the linear layer, so that more than two of its directions count."
+    )
 
     width: int = 10  # H, of both hidden layers
     init_scale: float = 0.05  # epsilon

@@ -19,7 +19,7 @@ def forecast(
         str | None, typer.Argument(metavar="[DATA]", help="A .npz, .csv or IDX (.gz) file; built-in digits without it.")
     ] = None,
     classes: Annotated[str | None, typer.Option(help="Classes to tell apart, such as 3,5.", show_default="3,5")] = None,
-    model: Annotated[str, typer.Option(help="linear or relu.")] = "linear",
+    model: Annotated[str, typer.Option(help="linear, relu or diagonal.")] = "linear",
     width: Annotated[int, typer.Option(help="Hidden units.")] = 500,
     init_scale: Annotated[float, typer.Option(help="Standard deviation of the initial weights.")] = 1e-6,
     learning_rate: Annotated[float, typer.Option(help="On the half mean squared error.")] = 0.02,
@@ -168,6 +168,15 @@ def stage_rows(result: "xr.Dataset") -> list[dict[str, Any]]:
     return rows
 
 
+def _describe_network(settings: dict[str, Any]) -> str:
+    if settings["model"] == "diagonal":
+        return f"Diagonal network, one unit an input, from weights √2·{settings['init_scale']:g} and 0"
+    return (
+        f"Two-layer {settings['model']} network, width {settings['width']}, weights from N(0, "
+        f"{settings['init_scale']:g}²)"
+    )
+
+
 def _show(result: "xr.Dataset", files: list[str]) -> None:
     from rich.console import Console
 
@@ -176,8 +185,7 @@ def _show(result: "xr.Dataset", files: list[str]) -> None:
     console = Console(highlight=False)
     settings = json.loads(result.attrs["settings"])
     console.print(
-        f"Two-layer {settings['model']} network, width {settings['width']}, weights from N(0, "
-        f"{settings['init_scale']:g}²), learning rate {settings['learning_rate']:g}, "
+        f"{_describe_network(settings)}, learning rate {settings['learning_rate']:g}, "
         f"{int(result['step'].values[-1])} steps of {settings['batch_size'] or 'all'} samples.",
         markup=False,
     )

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from solvable.errors import OutsideDomain
 from solvable.forecasting import Settings
-from solvable.forecasting.engines import describe_direction, predict
+from solvable.forecasting.engines import predict
+from solvable.forecasting.prediction import describe_direction
 from solvable.tasks import make_samples, orthogonal_pair
 
 NAMES = ["a", "b", "c"]

@@ -32,7 +32,8 @@ def result(seeds=3, stages=4, model="linear"):
         noise = 1 + 0.01 * np.arange(seeds)[:, None]
         variables["measured_loss"] = (("seed", "time"), loss * noise)
         variables["measured_strength"] = (("seed", "time", "mode_measured"), (1 - falls.T)[None] * noise[:, :, None])
-    return xr.Dataset(variables, {"step": ("time", STEPS)}, {"model": model, "engine": "narrow-network forecast"})
+    attrs = {"model": model, "engine": "narrow-network forecast", "strength": "singular values"}
+    return xr.Dataset(variables, {"step": ("time", STEPS)}, attrs)
 
 
 def drawn(figure):

@@ -9,7 +9,7 @@ import numpy as np
 
 from solvable.forecasting.settings import Settings
 from solvable.instruments import top_singular_values
-from solvable.networks import Neuron, UnitLayer, initialise_for
+from solvable.networks import DiagonalLinear, Network, Neuron, UnitLayer, initialise_for
 from solvable.numerics import activations
 from solvable.tasks import Samples
 from solvable.training import Trajectory, gradient_descent, sgd
@@ -28,7 +28,8 @@ def train(samples: Samples, settings: Settings, steps: np.ndarray, modes: int) -
     steps
         Steps to record at.
     modes
-        How many singular values of the first layer to record, as ``"strength"``.
+        How many singular values of the first layer to record, as ``"strength"``; of a diagonal network, how many of
+        the largest |u_i v_i|.
 
     Returns
     -------
@@ -46,12 +47,11 @@ def train(samples: Samples, settings: Settings, steps: np.ndarray, modes: int) -
     ----------
     zhang2026, App. I and Fig. 3.
     """
-    unit = Neuron(activations.identity if settings.model == "linear" else activations.relu)
-    watched = {"strength": _watch_strengths(modes)}
+    watched = {"strength": (_watch_coordinates if settings.model == "diagonal" else _watch_strengths)(modes)}
 
     def run(key, samples):
         key_start, key_order = jax.random.split(key)
-        network = initialise_for(unit, samples, key_start, width=settings.width, init_scale=settings.init_scale)
+        network = _start(samples, settings, key_start)
         rule = {
             "learning_rate": jnp.asarray(settings.learning_rate),
             "steps": int(steps[-1]),
@@ -70,7 +70,21 @@ def train(samples: Samples, settings: Settings, steps: np.ndarray, modes: int) -
     return wait(jax.jit(jax.vmap(run, in_axes=(0, None)))(keys, samples))
 
 
+def _start(samples: Samples, settings: Settings, key: jax.Array) -> Network:
+    if settings.model == "diagonal":
+        rest = jnp.zeros(samples.inputs.shape[1], samples.inputs.dtype)
+        return DiagonalLinear(rest + jnp.asarray(np.sqrt(2) * settings.init_scale, rest.dtype), rest)
+    unit = Neuron(activations.identity if settings.model == "linear" else activations.relu)
+    return initialise_for(unit, samples, key, width=settings.width, init_scale=settings.init_scale)
+
+
 @cache
 def _watch_strengths(count: int) -> Callable[[UnitLayer], jax.Array]:
     """The same function for the same count: training compiles once for each function that it watches by."""
     return lambda network: top_singular_values(network.first, count)
+
+
+@cache
+def _watch_coordinates(count: int) -> Callable[[DiagonalLinear], jax.Array]:
+    """The largest |u_i v_i|."""
+    return lambda network: jax.lax.top_k(jnp.abs(network.first * network.second), count)[0]

@@ -11,8 +11,9 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from solvable.errors import Diverged, OutsideDomain
-from solvable.forecasting.engines import Prediction, predict
+from solvable.forecasting.engines import predict
 from solvable.forecasting.measure import train
+from solvable.forecasting.prediction import Prediction
 from solvable.forecasting.settings import Settings
 from solvable.instruments import find_stages
 from solvable.tasks import LabelledData, Samples, make_samples
@@ -72,7 +73,7 @@ def forecast(
     """
     checked = _settings(settings)
     with jax.enable_x64(True):
-        samples, names = _samples(inputs, targets, labels, classes)
+        samples, names = _samples(inputs, targets, labels, classes, checked)
         _check_batch(samples, checked)
         prediction = predict(samples, checked, names)
         modes = min(3, *samples.inputs.shape, samples.targets.shape[1] + 1)
@@ -105,14 +106,18 @@ def _settings(settings: dict[str, Any]) -> Settings:
     return Settings(**settings)
 
 
-def _samples(inputs, targets, labels, classes) -> tuple[Samples, list[str]]:
+def _samples(inputs, targets, labels, classes, settings: Settings) -> tuple[Samples, list[str]]:
     if targets is not None and (labels is not None or isinstance(inputs, LabelledData)):
         raise OutsideDomain("both targets and labels are given; give one of them.")
     if labels is not None:
         inputs = LabelledData(np.asarray(inputs), np.asarray(labels), "the data")
     if isinstance(inputs, LabelledData):
         data = inputs.select(classes) if classes is not None else inputs
-        return make_samples(data.inputs, data.one_hot()), [str(label) for label in data.classes]
+        names = [str(label) for label in data.classes]
+        if settings.model == "diagonal" and len(names) == 2:
+            signs = np.where(data.labels == data.classes[1], 1.0, -1.0)
+            return make_samples(data.inputs, signs), [f"{names[1]} against {names[0]}"]
+        return make_samples(data.inputs, data.one_hot()), names
     if targets is None:
         raise OutsideDomain("`targets` is missing; give targets (num_samples, output_dim), or `labels`.")
     if classes is not None:
@@ -158,6 +163,7 @@ def _assemble(prediction: Prediction, trajectory, settings: Settings) -> xr.Data
         "warnings": json.dumps(prediction.warnings),
         "settings": json.dumps(asdict(settings)),
         "loss": "(1/2P) sum |y - f(x)|^2",
+        "strength": "largest |u_i v_i|" if settings.model == "diagonal" else "singular values of first-layer weights",
         "time": "learning_rate * step",
     }
     if trajectory is not None:

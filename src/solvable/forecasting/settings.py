@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from solvable.errors import OutsideDomain, check_choice, check_count, check_positive
 
-Model = Literal["linear", "relu"]
-MODELS: tuple[Model, ...] = ("linear", "relu")
+Model = Literal["linear", "relu", "diagonal"]
+MODELS: tuple[Model, ...] = ("linear", "relu", "diagonal")
 
 
 @dataclass(frozen=True)
@@ -16,11 +16,13 @@ class Settings:
     Attributes
     ----------
     model
-        ``"linear"`` or ``"relu"``: activation of the two-layer network, no biases.
+        ``"linear"`` or ``"relu"``: activation of the two-layer network, no biases; ``"diagonal"``: one unit an input,
+        f(x) = sum_i u_i v_i x_i.
     width
-        Number of hidden units.
+        Number of hidden units; a diagonal network has as many as inputs.
     init_scale
-        Standard deviation of the initial weights of both layers.
+        Standard deviation of the initial weights of both layers; a diagonal network starts at u_i = sqrt2 init_scale,
+        v_i = 0.
     learning_rate
         On the half mean squared error (1/2P) sum |y - f(x)|^2.
     steps

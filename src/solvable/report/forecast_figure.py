@@ -1,5 +1,7 @@
 """The picture of a forecast: loss and strengths, theory as lines and training as markers."""
 
+import textwrap
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -8,10 +10,11 @@ from matplotlib.figure import Figure
 from solvable.report.figures import PALETTE
 
 _MARKERS = 45
+_KIND = {"linear": "two-layer linear", "relu": "two-layer ReLU", "diagonal": "diagonal linear"}
 
 
 def forecast_figure(result: xr.Dataset) -> Figure:
-    """Loss above and singular values of the first-layer weights below, against gradient steps.
+    """Loss above and strengths of the modes learned below, against gradient steps.
 
     Parameters
     ----------
@@ -37,7 +40,7 @@ def forecast_figure(result: xr.Dataset) -> Figure:
     _draw_loss(loss, result)
     _draw_strengths(strength, result)
     strength.set_xlabel("gradient step")
-    figure.suptitle(f"{result.attrs['engine'].capitalize()} of a two-layer {result.attrs['model']} network")
+    figure.suptitle(f"{result.attrs['engine'].capitalize()} of a {_KIND[result.attrs['model']]} network")
     return figure
 
 
@@ -75,9 +78,9 @@ def _draw_strengths(ax: Axes, result: xr.Dataset) -> None:
     if "measured_strength" in result:
         for mode in range(result.sizes["mode_measured"]):
             curve = result["measured_strength"].isel(mode_measured=mode)
-            _draw_markers(ax, steps, curve, PALETTE[(mode + 1) % len(PALETTE)], f"singular value {mode + 1}")
-        ax.legend(frameon=False, fontsize="small")
-    ax.set_ylabel("singular values of\nfirst-layer weights")
+            _draw_markers(ax, steps, curve, PALETTE[(mode + 1) % len(PALETTE)], f"{mode + 1}")
+        ax.legend(frameon=False, fontsize="small", ncols=3)
+    ax.set_ylabel(textwrap.fill(result.attrs["strength"], 20))
 
 
 def _draw_markers(ax: Axes, steps: np.ndarray, curves: xr.DataArray, color: str, label: str) -> None:

@@ -30,6 +30,7 @@ from .levels import greedy_quadratic_levels as greedy_quadratic_levels
 from .levels import linear_attention_levels as linear_attention_levels
 from .levels import quadratic_network_levels as quadratic_network_levels
 from .linear_layer import LinearLayer as LinearLayer
+from .linear_layer import LinearSaddle as LinearSaddle
 from .linear_layer import linear_stages as linear_stages
 from .modular import best_modular_utilities as best_modular_utilities
 from .modular import modular_stages as modular_stages
@@ -71,6 +72,7 @@ from .rays import ray_forecast as ray_forecast
 from .rays import settle_on_rays as settle_on_rays
 from .rays import single_ray_forecast as single_ray_forecast
 from .sampled_units import SampledUnits as SampledUnits
+from .sampled_units import UnitSaddle as UnitSaddle
 from .sampled_units import relu_stages as relu_stages
 from .sampled_units import relu_unit as relu_unit
 from .signed_modes import SignedModes as SignedModes

@@ -87,7 +87,7 @@ class ModularStages(Claim):
 
     Learned is a frequency of the output when half of its error is gone. A level is read when 1/500 of the next one's
     error is gone, and is the median of several networks: one in thirty begins a frequency before the last is finished,
-    and more of them where magnitudes are closer (one in five at 3.5, 6, 1.8).
+    and more of them where magnitudes are closer (up to two in five at 3.5, 6, 1.8).
     """
 
     source = Source("kunin2025", "modular addition, order and levels", "asymptotic")
@@ -162,7 +162,7 @@ class ModularStages(Claim):
             artists += beside.plot(at, power[:, wave] / power.max(), "--", lw=1, color=colour, label=label)
         beside.set(ylabel="power of output weights in one network", ylim=(0, 1.08))
         handles = [artist for artist in artists if not str(artist.get_label()).startswith("_")]
-        ax.legend(handles=handles, fontsize="small", loc="upper center")
+        ax.legend(handles=handles, fontsize="small", loc="upper center", bbox_to_anchor=(0.45, 0.93))
         return artists
 
 
@@ -170,7 +170,7 @@ class FirstActivation(Claim):
     """The first unit of a small network is active when theory's single unit is that does not feel the others.
 
     Each network has random units of norm alpha, theory's initial weights too. Active is a unit of norm 1/2. The bound
-    1/(3 alpha U) of an aligned unit would be too early by a third.
+    1/(3 alpha U) of an aligned unit would be too early by a third to a half.
     """
 
     source = Source("kunin2025", "activation time of a dormant unit", "asymptotic")
@@ -179,7 +179,7 @@ class FirstActivation(Claim):
 
     magnitudes: tuple[float, ...] = (6.0, 4.0, 2.5)  # |x_k|, k = 1 .. (p - 1)/2
     width: int = 18  # H
-    count: int = 6  # networks
+    count: int = 4  # networks
     init_seed: int = 0
     init_scale: float = 0.02  # alpha
     learning_rate: float = 0.005

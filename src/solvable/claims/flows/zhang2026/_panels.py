@@ -179,9 +179,15 @@ def read_stages(
     at, loss = np.asarray(run.steps), 2 * np.asarray(run.loss)
     level, step = _find_plateau(at, loss)
     rests = [int(np.argmin(np.abs(at - step))), -1]
-    resting = jax.vmap(ravel_pytree(network)[1])(run.observables["weights"][np.array(rests)])
-    found = _stages(np.array([loss[0], level, loss[-1]]), jax.jit(jax.vmap(effective_width))(resting))
-    return found.merge(curve(at, loss, np.asarray(resting.first)[:, :, list(axes)]))
+    rebuild = ravel_pytree(network)[1]
+
+    def look(weights):
+        resting = rebuild(weights)
+        return resting.first[:, np.array(axes)], effective_width(resting)
+
+    first, widths = jax.jit(jax.vmap(look))(run.observables["weights"][np.array(rests)])
+    found = _stages(np.array([loss[0], level, loss[-1]]), widths)
+    return found.merge(curve(at, loss, first))
 
 
 def _flatten(network: Network) -> jax.Array:

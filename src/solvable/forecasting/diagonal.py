@@ -1,0 +1,126 @@
+"""Diagonal linear networks: the staircase of saddles, one coordinate after the other."""
+
+from typing import Any
+
+import numpy as np
+
+from solvable.errors import OutsideDomain
+from solvable.forecasting.prediction import (
+    FEWEST_STEPS,
+    MOST_STEPS,
+    Prediction,
+    record_steps,
+    refuse_uncorrelated,
+    round_up_steps,
+    rule_warnings,
+)
+from solvable.forecasting.settings import Settings
+from solvable.numerics import Monomials
+from solvable.tasks import Samples, sample_moments
+from solvable.theory import flows
+
+# A stage lowers the loss by at least this share of the initial one, as where stages are measured.
+_DROP = 0.01
+# Around a stage, within this share of its time, the loss is on its way from one level to the next.
+_ON_ITS_WAY = 0.1
+
+
+def predict_diagonal(samples: Samples, settings: Settings, names: list[str]) -> Prediction:
+    """The forecast of f(x) = sum_i u_i v_i x_i from u_i = sqrt2 init_scale, v_i = 0.
+
+    Parameters
+    ----------
+    samples
+        Inputs (num_samples, input_dim) and one target each.
+    settings
+        Its ``width`` is not used: each input has a unit.
+    names
+        What the output stands for.
+
+    Raises
+    ------
+    OutsideDomain
+        More than one output, a start that is not small, targets that do not correlate with the inputs, or a learning
+        rate that diverges.
+
+    References
+    ----------
+    kunin2025 and pesme2023, Algorithm 1: the limit of small weights, in which times are exact multiples of
+    log(1/init_scale).
+    """
+    if samples.targets.shape[1] != 1:
+        raise OutsideDomain(
+            f"a diagonal network has one output and these data {samples.targets.shape[1]}; give one target, or two "
+            "classes, which become -1 and +1."
+        )
+    if settings.init_scale >= 1:
+        raise OutsideDomain(f"`init_scale` is {settings.init_scale:g}; a diagonal network needs weights below 1.")
+    moments = sample_moments(samples, Monomials(samples.inputs.shape[1], 1))
+    refuse_uncorrelated(float(np.max(np.abs(moments.sigma_yz))), samples)
+    path = flows.diagonal_stages(moments)
+    at_steps = path.flow_times(settings.init_scale) / settings.learning_rate
+    limit = _stable_rate(path, np.asarray(moments.sigma_zz))
+    if settings.learning_rate > limit:
+        raise OutsideDomain(
+            f"`learning_rate` is {settings.learning_rate:g}: gradient descent on a diagonal network is stable below "
+            f"{limit:.3g} for these data; use a smaller one."
+        )
+    large = np.flatnonzero(-np.diff(path.loss) > _DROP * path.loss[0]) + 1
+    last = float(at_steps[large[-1]]) if large.size else FEWEST_STEPS
+    steps = np.asarray(record_steps(settings.steps or min(max(round_up_steps(1.5 * last), FEWEST_STEPS), MOST_STEPS)))
+    place = np.searchsorted(at_steps, steps, side="right") - 1
+    near = np.any(np.abs(steps[:, None] - at_steps[None, large]) < _ON_ITS_WAY * at_steps[None, large], axis=1)
+    strengths = np.sort(np.abs([saddle.strength for saddle in path.saddles]), axis=1)[:, ::-1]
+    rows = [_stage(path, int(stage), at_steps, settings) for stage in large if at_steps[stage] < steps[-1]]
+    return Prediction(
+        "staircase of saddles (alternating gradient flows)",
+        steps,
+        np.where(near, np.nan, path.loss[place]),
+        strengths[place],
+        rows,
+        limit,
+        [*_diagonal_warnings(path, large, settings), *rule_warnings(limit, settings)],
+    )
+
+
+def _stage(path: Any, stage: int, at_steps: np.ndarray, settings: Settings) -> dict[str, Any]:
+    before, after = path.saddles[stage - 1], path.saddles[stage]
+    # Half the gradient is the utility of a unit; it grows at the gradient itself.
+    rate = 2 * float(np.abs(before.utility[after.unit]))
+    sign = "+" if after.strength[after.unit] > 0 else "-"
+    return {
+        "predicted_step": float(at_steps[stage]),
+        "predicted_loss": float(after.loss),
+        "level": float(after.loss),
+        "singular_value": rate,
+        "learned": f"input {after.unit} ({sign})",
+        # The theory leaves out a constant of order 1 in the exponent of the growth.
+        "scatter": float(1 / (max(rate, 1e-300) * settings.learning_rate)),
+    }
+
+
+def _stable_rate(path: Any, sigma_zz: np.ndarray) -> float:
+    """2 over the largest curvature at any saddle: along active coordinates, and of dormant ones under the residual."""
+    sharpest = 0.0
+    for saddle in path.saddles:
+        root = np.sqrt(2 * np.abs(saddle.strength))
+        active = root > 0
+        if active.any():
+            curvature = root[active, None] * sigma_zz[np.ix_(active, active)] * root[None, active]
+            sharpest = max(sharpest, float(np.linalg.eigvalsh(curvature)[-1]))
+        sharpest = max(sharpest, 2 * float(np.max(np.abs(saddle.utility))))
+    return 2 / sharpest
+
+
+def _diagonal_warnings(path: Any, large: np.ndarray, settings: Settings) -> list[str]:
+    log = np.log(1 / settings.init_scale)
+    warnings = [
+        "The forecast is the limit of small weights: each time is right up to a constant over the growth rate, about "
+        f"{1 / log:.0%} of a stage at this `init_scale`, and the loss is given on the plateaus only."
+    ]
+    if large.size < len(path.times) - 1:
+        warnings.append(
+            f"{len(path.times) - 1 - large.size} further events change the loss by less than {_DROP:.0%} of its start "
+            "and are not listed."
+        )
+    return warnings

@@ -32,7 +32,7 @@ def test_utility_is_the_correlation_over_all_pairs(seed, size):
     assert float(modular_utility(template, jnp.asarray(first), jnp.asarray(second))) == pytest.approx(direct, rel=1e-9)
 
 
-@pytest.mark.parametrize("size", [4, 9, 11])
+@pytest.mark.parametrize("size", [4, 9])
 def test_the_best_utility_is_the_largest_found_numerically(size):
     template, rng = draw_template(size), np.random.default_rng(1)
 

@@ -36,7 +36,10 @@ class OneUnitFit(eqx.Module):
 
 
 class OuterProduct(eqx.Module):
-    """The features of a quadratic unit as a tensor: x x^T row by row, each mixed product twice."""
+    """The features of a quadratic unit as a tensor: x x^T row by row, each mixed product twice.
+
+    Raises nothing. References: zhang2026, Eq. 71.
+    """
 
     degree: int = eqx.field(static=True, default=2)
 

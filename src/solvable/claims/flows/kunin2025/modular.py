@@ -241,7 +241,7 @@ class FirstActivation(Claim):
         expected, found = prediction["time"].values, measurement["time"].values
         bound = 1 / (3 * self.init_scale * theory.flows.best_modular_utilities(_template(self)).max().item())
         ends = [0.95 * bound, 1.03 * found.max()]
-        artists = [
+        artists: list[Artist] = [
             *ax.plot(ends, ends, color=PALETTE[0], label="theory"),
             *ax.plot(expected, found, "o", mfc="none", color=PALETTE[1], label="measured, one network each"),
             ax.axvline(bound, color=PALETTE[0], ls=":", label="an aligned unit, 1/(3αU)"),

@@ -289,7 +289,7 @@ main()
     sent = time.monotonic()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
-    assert time.monotonic() - sent < 5
+    assert time.monotonic() - sent < 20  # training itself would take minutes
     assert (process.returncode, out, err) == (130, "", "solvable: interrupted.\n")
     assert names(tmp_path) == ["data.npz"]
 

@@ -73,7 +73,7 @@ def test_the_dependence_of_units_is_what_their_map_does(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(number=st.floats(-2, 2), seed=st.integers(0, 100))
 def test_the_map_stays_and_the_gradient_is_a_combination_of_the_old_one(kind, number, seed):
     unit, shape, outputs = KINDS[kind]

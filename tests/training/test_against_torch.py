@@ -57,6 +57,6 @@ def test_gradient_descent_agrees_with_torch(name):
     network = initialise_for(unit, samples, jax.random.key(1), width=7, init_scale=0.3)
     ours = gradient_descent(network, samples, learning_rate=0.01, steps=40).loss
     assert ours[-1] < ours[0]
-    weights = (np.asarray(values) for values in (samples.inputs, samples.targets, network.first, network.second))
-    _, theirs = eager.train(rival, *weights, 0.01, 40)
+    inputs, targets, *weights = map(np.asarray, (samples.inputs, samples.targets, network.first, network.second))
+    _, theirs = eager.train(rival, inputs, targets, tuple(weights), 0.01, 40)
     assert float(ours[-1]) == pytest.approx(theirs, rel=1e-10)

@@ -1,5 +1,8 @@
 """Saddle-to-saddle paths: from one saddle, along the manifold of one more unit, to the next."""
 
+from collections.abc import Callable
+from functools import cache
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,7 +10,6 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from solvable.errors import OutsideDomain, check_positive
-from solvable.instruments.fixed_points import find_fixed_point
 from solvable.networks import InvariantManifold, get_units, set_units
 from solvable.networks.unit_view import Layered
 from solvable.training import gradient_descent, make_objective
@@ -31,7 +33,7 @@ class Transition(eqx.Module):
         The relations that held along the way: those at the saddle before, without that of the released unit. None
         where no relation is left.
     end
-        The network at the saddle that was reached, polished to a fixed point.
+        The network at the end of training, at the saddle if that came to rest; ``find_fixed_point`` polishes it.
     gradient_norm
         Of the loss at the end.
 
@@ -117,20 +119,22 @@ def trace_transition(
         learning_rate=learning_rate,
         steps=steps,
         record=record,
-        observables={"units": lambda network: _flat(network, manifold.layer), "off": _share_off(rest)},
+        observables={"units": _watch_units(manifold.layer)},
     )
-    found = find_fixed_point(make_objective(run.network, data), run.network)
     units = run.observables["units"]
-    count = first.size
+    firsts, seconds = (
+        units[:, : first.size].reshape(-1, *first.shape),
+        units[:, first.size :].reshape(-1, *second.shape),
+    )
     return Transition(
         run.times,
         run.loss,
-        units[:, :count].reshape(-1, *first.shape),
-        units[:, count:].reshape(-1, *second.shape),
-        jnp.max(run.observables["off"]),
+        firsts,
+        seconds,
+        _largest_share_off(rest, saddle, firsts, seconds),
         rest,
-        found.params,
-        jnp.asarray(found.gradient_norm),
+        run.network,
+        _gradient_norm(run.network, data),
     )
 
 
@@ -155,11 +159,30 @@ def _release(
     return rest, rest.project(moved)
 
 
-def _flat(network: Layered, layer: int) -> Float[Array, " weights"]:
-    return jnp.concatenate([part.ravel() for part in get_units(network, layer)])
+@eqx.filter_jit
+def _gradient_norm(network: Layered, data: Data) -> Float[Array, ""]:
+    gradient = jax.tree.leaves(eqx.filter_grad(make_objective(network, data))(network))
+    return jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in gradient))
 
 
-def _share_off(manifold: InvariantManifold | None):
+@cache
+def _watch_units(layer: int) -> Callable[[Layered], Float[Array, " weights"]]:
+    """The same function for the same layer, so that training compiles once for all transitions."""
+    return lambda network: jnp.concatenate([part.ravel() for part in get_units(network, layer)])
+
+
+def _largest_share_off(
+    manifold: InvariantManifold | None,
+    like: Layered,
+    firsts: Float[Array, "record width n_u"],
+    seconds: Float[Array, "record n_v width"],
+) -> Float[Array, ""]:
+    """Largest distance from the manifold along the way, as a share of the weights' norm."""
     if manifold is None:
-        return lambda network: jnp.zeros(())
-    return lambda network: manifold.distance(network) / jnp.linalg.norm(_flat(network, manifold.layer))
+        return jnp.zeros((), firsts.dtype)
+
+    def share(first, second):
+        norm = jnp.sqrt(jnp.sum(first**2) + jnp.sum(second**2))
+        return manifold.distance(set_units(like, first, second, manifold.layer)) / norm
+
+    return jnp.max(jax.jit(jax.vmap(share))(firsts, seconds))

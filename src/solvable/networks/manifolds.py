@@ -1,5 +1,7 @@
 """Invariant manifolds: linear relations among the units of a layer that gradient flow keeps."""
 
+from types import ModuleType
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -64,14 +66,18 @@ class InvariantManifold(eqx.Module):
             unit = min(set(self.removed) & set(other.removed))
             raise OutsideDomain(f"unit {unit} is removed by both manifolds; express another unit in one of them.")
         removed = self.removed + other.removed
-        mixed = jnp.concatenate([self.relations, other.relations])
+        numpy = _numpy_for(self.relations, other.relations)
+        mixed = numpy.concatenate([numpy.asarray(self.relations), numpy.asarray(other.relations)])
+        kept = np.ones(self.width, mixed.dtype)
+        kept[list(removed)] = 0
         # A unit kept by one and removed by the other: theta_R = A theta_R + B theta_K, so Gamma = (1 - A)^-1 B.
-        among = jnp.eye(len(removed), dtype=mixed.dtype) - mixed[:, np.array(removed)]
-        if is_concrete(among) and abs(float(jnp.linalg.det(among))) < 1e-12:
+        among = np.eye(len(removed), dtype=mixed.dtype) - mixed[:, np.array(removed)]
+        if numpy is np and abs(np.linalg.det(among)) < 1e-12:
             raise OutsideDomain(f"the relations that remove units {removed} depend on each other; leave one out.")
-        kept = jnp.ones(self.width, mixed.dtype).at[np.array(removed)].set(0)
         needs = DEPENDENCES[max(map(DEPENDENCES.index, (self.needs, other.needs)))]
-        return InvariantManifold(jnp.linalg.solve(among, mixed * kept[None, :]), removed, needs, self.layer)
+        return InvariantManifold(
+            jnp.asarray(numpy.linalg.solve(among, mixed * kept[None, :])), removed, needs, self.layer
+        )
 
     def is_kept_by(self, network: Layered) -> bool:
         """Whether gradient flow of this network, on any data, keeps the relations."""
@@ -127,9 +133,16 @@ class InvariantManifold(eqx.Module):
             raise OutsideDomain(
                 f"layer {self.layer} has {first.shape[0]} units and the manifold {self.width}; they must agree."
             )
-        constraints = self.relations.at[np.arange(len(self.removed)), np.array(self.removed)].set(-1)
-        basis, _ = jnp.linalg.qr(constraints.T.astype(first.dtype))
+        numpy = _numpy_for(self.relations)
+        is_removed = np.eye(self.width)[list(self.removed)]
+        constraints = numpy.asarray(self.relations) - is_removed.astype(self.relations.dtype)
+        basis = jnp.asarray(numpy.linalg.qr(constraints.T)[0], first.dtype)
         return basis @ (basis.T @ first), (second @ basis) @ basis.T
+
+
+def _numpy_for(*relations: Array) -> ModuleType:
+    """NumPy where the numbers are known: relations are small, and compiling operations for them is slow."""
+    return np if all(map(is_concrete, relations)) else jnp
 
 
 def equal_units(width: int, unit: int, other: int, *, layer: int = 1) -> InvariantManifold:

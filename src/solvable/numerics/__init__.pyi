@@ -13,3 +13,4 @@ from .polynomials import Monomials as Monomials
 from .polynomials import contract as contract
 from .quadrature import QuadratureRule as QuadratureRule
 from .quadrature import softplus_rule as softplus_rule
+from .top_eigenvector import follow_top_eigenvector as follow_top_eigenvector

@@ -122,10 +122,10 @@ def hessian_at(moments, first, second):
 
 
 @pytest.mark.parametrize(
-    ("records", "accuracy"), [(np.array([4000]), 0.05), (np.arange(0, 4001, 200), 1e-3)], ids=["one", "many"]
+    ("records", "accuracy"), [(np.array([4000]), 1e-4), (np.arange(0, 4001, 200), 1e-7)], ids=["one", "many"]
 )
 def test_sharpness_is_the_top_of_the_hessian_at_a_fitted_map(records, accuracy):
-    """Its power iteration goes on from record to record: one record alone is a lower bound, a few percent off."""
+    """Each record goes on from the vector of the one before: one record alone is a lower bound, a little off."""
     moments = draw_moments()
     *_, first, second = descend(moments, *balanced_start(moments, 50, 1e-3), 0.02, 4000)[-1]
     assert np.max(np.abs(moments.sigma_yz - second @ first @ np.asarray(moments.sigma_zz))) < 1e-9

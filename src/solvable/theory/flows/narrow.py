@@ -6,6 +6,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from solvable.errors import check_count, check_positive
+from solvable.numerics import follow_top_eigenvector
 from solvable.theory.flows.directions import escape_modes
 from solvable.theory.flows.moments import DiagonalMoments
 
@@ -124,19 +125,14 @@ def _sharpness(
 ):
     """Top eigenvector and eigenvalue of X -> V V^T X S + X S^1/2 U^T U S^1/2, the Hessian of a fitted linear map.
 
-    Power iteration from the previous record's vector, which has hardly moved: a few rounds are enough.
+    Followed from the previous record's vector, which has hardly moved.
     """
     inputs, outputs = first * jnp.sqrt(variances)[None, :], second @ second.T
 
     def multiply(x):
         return outputs @ x * variances[None, :] + (x @ inputs.T) @ inputs
 
-    def iterate(_, x):
-        product = multiply(x)
-        return product / jnp.maximum(jnp.linalg.norm(product), jnp.finfo(x.dtype).tiny)
-
-    steepest = lax.fori_loop(0, 4, iterate, steepest)
-    return steepest, jnp.sum(steepest * multiply(steepest))
+    return follow_top_eigenvector(multiply, steepest)
 
 
 def largest_stable_rate(

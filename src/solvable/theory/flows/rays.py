@@ -15,6 +15,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from solvable.errors import check_count, check_positive
+from solvable.numerics import follow_top_eigenvector
 from solvable.tasks import Samples
 
 # Heun's method at this growth a step has a relative error of about 1e-4 a unit of log growth.
@@ -294,7 +295,7 @@ def _sharpness(
 ):
     """Top eigenvector and eigenvalue of the tangent kernel, averaged over samples: the Hessian of a fitted map.
 
-    Power iteration from the previous record's vector, which has hardly moved: a few rounds are enough.
+    Followed from the previous record's vector, which has hardly moved.
     """
     _, push = jax.linearize(outputs, weights)
     pull = jax.linear_transpose(push, weights)
@@ -303,9 +304,4 @@ def _sharpness(
     def multiply(x):
         return root * push(*pull(root * x))
 
-    def iterate(_, x):
-        product = multiply(x)
-        return product / jnp.maximum(jnp.linalg.norm(product), jnp.finfo(x.dtype).tiny)
-
-    steepest = lax.fori_loop(0, 4, iterate, steepest)
-    return steepest, jnp.sum(steepest * multiply(steepest))
+    return follow_top_eigenvector(multiply, steepest)

@@ -28,7 +28,7 @@ class EmbeddedPointsStayFixed(Claim):
     source = Source("zhang2026", "Theorem 1 and Corollary 2", "exact")
     metric, tolerance = max_relative_error("loss", "stationary"), 1e-9  # measured: 1e-15 over six keys
 
-    kinds: tuple[str, ...] = ("linear", "ReLU", "attention")
+    kinds: tuple[str, ...] = ("ReLU", "attention")
     width: int = 3  # of the narrow network
     number: float = 1.6  # gamma of the embeddings
     num_samples: int = 60  # P
@@ -193,7 +193,7 @@ class SplitUnitsGainIndex(Claim):
 
         gains = []
         for narrow, samples in self._points():
-            activation = narrow.unit.activation
+            activation = getattr(numerics.activations, self.activation)
             curvature = theory.flows.unit_curvature(samples, narrow.first, narrow.second, activation, 0)
             gains.append([theory.flows.split_index(0, curvature, share) for share in self.shares])
         return self._observe(jax.device_get(gains))

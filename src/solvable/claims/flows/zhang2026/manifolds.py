@@ -44,7 +44,7 @@ class TrainingKeepsRelations(Claim):
     source = Source("zhang2026", "Theorem 3", "law")
     metric, tolerance = fraction_wrong("kept"), 1e-3  # measured: none wrong over six keys
 
-    kinds: tuple[str, ...] = ("linear", "ReLU", "quadratic", "tanh", "softmax attention")
+    kinds: tuple[str, ...] = ("linear", "ReLU", "tanh")
     width: int = 4  # H
     num_samples: int = 30  # P
     learning_rate: float = 0.02

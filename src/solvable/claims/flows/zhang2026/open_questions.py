@@ -144,15 +144,21 @@ class GreedySaddlesAreVisited(Claim):
             teacher = left @ jnp.diag(jnp.asarray(self.strengths)) @ right
             return tasks.linear_teacher(teacher, axes @ jnp.diag(jnp.asarray(self.variances)) @ axes.T)
 
-        drawn = jax.vmap(draw)(jax.random.split(jax.random.key(self.task_seed), 20 * self.count))
-        rates = jax.vmap(lambda task: theory.flows.greedy_fixed_points(_linear_moments(task)).escape_rate)(drawn)
+        def draw_rated(key):
+            task = draw(key)
+            return task, theory.flows.greedy_fixed_points(_linear_moments(task)).escape_rate
+
+        keys = jax.random.split(jax.random.key(self.task_seed), 20 * self.count)
+        drawn, rates = jax.jit(jax.vmap(draw_rated))(keys)
         chosen = jnp.flatnonzero(jnp.all(rates[:, :-2] > self.apart * rates[:, 1:-1], axis=1))[: self.count]
         return jax.tree.map(lambda leaf: leaf[chosen], drawn)
 
     def predict(self) -> xr.Dataset:
         import jax
 
-        levels = jax.vmap(lambda task: theory.flows.greedy_fixed_points(_linear_moments(task)).loss)(self._tasks())
+        levels = jax.jit(jax.vmap(lambda task: theory.flows.greedy_fixed_points(_linear_moments(task)).loss))(
+            self._tasks()
+        )
         return self._observe(2 * levels[:, :-1])
 
     def measure(self, key: jax.Array) -> xr.Dataset:

@@ -50,7 +50,7 @@ class TrainingKeepsRelations(Claim):
     learning_rate: float = 0.02
     steps: int = 500
     rounding: float = 1e-12  # a drift counts as none below this share of the weights' norm
-    full = dict(kinds=_architectures.NAMES, steps=5000)
+    full = dict(kinds=_architectures.NAMES, learning_rate=0.001)  # attention diverges at larger ones
 
     def validate(self) -> None:
         _architectures.check_names(self.kinds)

@@ -5,6 +5,7 @@ from .curvature import ExtremeCurvatures as ExtremeCurvatures
 from .curvature import extreme_curvatures as extreme_curvatures
 from .curvature import hessian_index as hessian_index
 from .curvature import hessian_product as hessian_product
+from .curvature import loss_and_gradient as loss_and_gradient
 from .effective_width import active_units as active_units
 from .effective_width import count_rays as count_rays
 from .effective_width import effective_rank as effective_rank

@@ -283,7 +283,29 @@ def flat_product(loss: Loss, params: PyTree) -> Callable[[Float[Array, " n"]], F
 
 @eqx.filter_jit
 def loss_and_gradient(loss: Loss, params: PyTree) -> tuple[Float[Array, ""], Float[Array, " n"]]:
-    """The loss, and its gradient as one vector."""
+    """The loss and its gradient as one vector, by one compiled evaluation.
+
+    Parameters
+    ----------
+    loss
+        Scalar function of the params, such as ``solvable.training.make_objective(network, data)``.
+    params
+        Any pytree; its floating-point arrays are the variables.
+
+    Returns
+    -------
+    tuple of Array
+        L, and its derivatives (n,) in the order in which the arrays are flattened.
+
+    Raises
+    ------
+    OutsideDomain
+        Params without variables or of more than one dtype.
+
+    References
+    ----------
+    None: a derivative.
+    """
     vector, rebuild = flatten(params)
     return jax.value_and_grad(lambda vector: loss(rebuild(vector)))(vector)
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from solvable.errors import OutsideDomain, check_positive
+from solvable.instruments.curvature import loss_and_gradient
 from solvable.networks import InvariantManifold, get_units, set_units
 from solvable.networks.unit_view import Layered
 from solvable.training import gradient_descent, make_objective
@@ -134,7 +135,7 @@ def trace_transition(
         _largest_share_off(rest, saddle, firsts, seconds),
         rest,
         run.network,
-        _gradient_norm(run.network, data),
+        jnp.linalg.norm(loss_and_gradient(make_objective(run.network, data), run.network)[1]),
     )
 
 
@@ -159,12 +160,6 @@ def _release(
     return rest, rest.project(moved)
 
 
-@eqx.filter_jit
-def _gradient_norm(network: Layered, data: Data) -> Float[Array, ""]:
-    gradient = jax.tree.leaves(eqx.filter_grad(make_objective(network, data))(network))
-    return jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in gradient))
-
-
 @cache
 def _watch_units(layer: int) -> Callable[[Layered], Float[Array, " weights"]]:
     """The same function for the same layer, so that training compiles once for all transitions."""
@@ -182,7 +177,6 @@ def _largest_share_off(
         return jnp.zeros((), firsts.dtype)
 
     def share(first, second):
-        norm = jnp.sqrt(jnp.sum(first**2) + jnp.sum(second**2))
-        return manifold.distance(set_units(like, first, second, manifold.layer)) / norm
+        return manifold.relative_distance(set_units(like, first, second, manifold.layer))
 
     return jnp.max(jax.jit(jax.vmap(share))(firsts, seconds))

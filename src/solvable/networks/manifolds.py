@@ -87,6 +87,11 @@ class InvariantManifold(eqx.Module):
         """Euclidean distance of the layer's weights (u_i, v_i) from the manifold."""
         return jnp.sqrt(sum(jnp.sum(part**2) for part in self._off(network)))
 
+    def relative_distance(self, network: Layered) -> Float[Array, ""]:
+        """The distance as a share of the norm of the layer's weights; 0 where these are all zero."""
+        size = jnp.sqrt(sum(jnp.sum(part**2) for part in get_units(network, self.layer)))
+        return self.distance(network) / jnp.where(size > 0, size, 1)
+
     def project(self, network: Layered) -> Layered:
         """The nearest network on the manifold."""
         first, second = get_units(network, self.layer)
@@ -116,11 +121,11 @@ class InvariantManifold(eqx.Module):
                 f"relations narrow layers of the kind {self.needs!r} only."
             )
         first, second = get_units(network, self.layer)
-        size = jnp.sqrt(jnp.sum(first**2) + jnp.sum(second**2))
-        if is_concrete(size) and float(self.distance(network)) > tolerance * float(size):
+        share = self.relative_distance(network)
+        if is_concrete(share) and float(share) > tolerance:
             raise OutsideDomain(
-                f"the network is {float(self.distance(network)):.3g} away from the manifold, more than `tolerance` "
-                f"{tolerance:g} of its weights' norm {float(size):.3g}; project it first, or use `reduce_width`."
+                f"the network is {float(share):.3g} of its weights' norm away from the manifold, more than `tolerance` "
+                f"{tolerance:g}; project it first, or use `reduce_width`."
             )
         kept = np.setdiff1d(np.arange(self.width), self.removed)
         folded = second + second[:, np.array(self.removed)] @ self.relations.astype(second.dtype)

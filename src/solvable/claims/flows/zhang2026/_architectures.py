@@ -8,7 +8,7 @@ from solvable import networks, numerics
 from solvable.errors import check_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import jax
 
@@ -96,13 +96,3 @@ def check_names(names: tuple[str, ...]) -> None:
     """Raise OutsideDomain for a network that is not in the list."""
     for name in names:
         check_choice("kinds", name, NAMES)
-
-
-def gradient_norm(loss: Callable[[Layered], jax.Array], network: Layered) -> jax.Array:
-    """Norm of the gradient in all weights."""
-    import equinox as eqx
-    import jax
-    import jax.numpy as jnp
-
-    gradient = jax.tree.leaves(eqx.filter_grad(loss)(network))
-    return jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in gradient))

@@ -1,16 +1,34 @@
-"""What the claims on separation between units share: the teacher, the start, and the size of a unit."""
+"""What the claims on separation between units share: tasks, levels, the start, and the size of a unit."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from solvable import networks, numerics, tasks
+from solvable import networks, numerics, tasks, theory
+from solvable.claims.flows.zhang2026 import _panels
 
 if TYPE_CHECKING:
     import jax
+    import xarray as xr
 
     from solvable.networks import UnitLayer
-    from solvable.tasks import TeacherNetwork
+    from solvable.tasks import InContextRegression, TeacherNetwork
+
+
+def planar_regression(context_length: int) -> InContextRegression:
+    """In-context regression on white inputs in the plane, of Figures 1F and 5E."""
+    import jax.numpy as jnp
+
+    return tasks.InContextRegression(jnp.eye(2), context_length)
+
+
+def attention_levels(task: InContextRegression, **effective_width: Any) -> xr.Dataset:
+    """``_panels.stage_levels`` of linear attention with one head, and with two."""
+    import jax.numpy as jnp
+
+    eigenvalues = jnp.linalg.eigvalsh(task.covariance)
+    losses = theory.flows.linear_attention_levels(eigenvalues, task.context_length).loss
+    return _panels.stage_levels(*losses, **effective_width)
 
 
 def axis_teacher(coefficients: tuple[float, ...], power: int) -> TeacherNetwork:

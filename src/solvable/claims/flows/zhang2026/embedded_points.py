@@ -68,12 +68,12 @@ class EmbeddedPointsStayFixed(Claim):
         # Compiled in parts: as one piece it would take twenty times as long to compile.
         plant = eqx.filter_jit(networks.plant_fixed_point)
         samples = plant(network, inputs, key_residual, residual_scale=self.residual_scale)
-        loss, norm = training.make_objective(network, samples), eqx.filter_jit(_architectures.gradient_norm)
+        loss = training.make_objective(network, samples)
         wide = _architectures.embed_everywhere(network, self.number)
         elsewhere = jax.tree.map(lambda leaf: 1.5 * leaf, eqx.filter(network, eqx.is_inexact_array))
-        scale = norm(loss, eqx.combine(elsewhere, network))
-        found = [(loss(each), norm(loss, each) / scale) for each in wide]
-        return jnp.stack([each for each, _ in found]), jnp.stack([share for _, share in found])
+        scale = jnp.linalg.norm(instruments.loss_and_gradient(loss, eqx.combine(elsewhere, network))[1])
+        losses, gradients = zip(*(instruments.loss_and_gradient(loss, each) for each in wide), strict=True)
+        return jnp.stack(losses), jnp.stack([jnp.linalg.norm(gradient) for gradient in gradients]) / scale
 
     def _observe(self, loss, stationary) -> xr.Dataset:
         return observables(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from solvable import networks, numerics, tasks, theory
 from solvable.claims import Claim, Source, max_curve_gap
-from solvable.claims.flows.zhang2026 import _panels
+from solvable.claims.flows.zhang2026 import _panels, _units
 
 if TYPE_CHECKING:
     import jax
@@ -20,26 +20,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from solvable.networks import Unit
-    from solvable.tasks import InContextRegression, Task, TeacherNetwork
-
-
-def _regression(context_length: int) -> InContextRegression:
-    import jax.numpy as jnp
-
-    return tasks.InContextRegression(jnp.eye(2), context_length)
+    from solvable.tasks import Task, TeacherNetwork
 
 
 def _square_teacher() -> TeacherNetwork:
     import jax.numpy as jnp
 
     return tasks.TeacherNetwork(jnp.eye(2), jnp.ones((1, 2)), numerics.activations.square, jnp.eye(2))
-
-
-def _attention_levels(task: InContextRegression) -> xr.Dataset:
-    import jax.numpy as jnp
-
-    eigenvalues = jnp.linalg.eigvalsh(task.covariance)
-    return _panels.stage_levels(*theory.flows.linear_attention_levels(eigenvalues, task.context_length).loss)
 
 
 def _quadratic_levels(teacher: TeacherNetwork) -> xr.Dataset:
@@ -89,10 +76,10 @@ class LinearAttentionStages(Claim):
     horizon: float = 2.0  # gradient steps times epsilon, since units take a time of order 1/epsilon
 
     def predict(self) -> xr.Dataset:
-        return _attention_levels(_regression(self.context_length))
+        return _units.attention_levels(_units.planar_regression(self.context_length))
 
     def measure(self, key: jax.Array) -> xr.Dataset:
-        return _measure_population(self, networks.AttentionHead(), _regression(self.context_length), key)
+        return _measure_population(self, networks.AttentionHead(), _units.planar_regression(self.context_length), key)
 
     draw = staticmethod(_panels.draw_stages)
 
@@ -120,10 +107,10 @@ class LinearAttentionAtPaperScale(Claim):
     steps: int = 400
 
     def predict(self) -> xr.Dataset:
-        return _attention_levels(_regression(self.context_length))
+        return _units.attention_levels(_units.planar_regression(self.context_length))
 
     def measure(self, key: jax.Array) -> xr.Dataset:
-        return _measure_seeds(self, networks.AttentionHead(), _regression(self.context_length), key)
+        return _measure_seeds(self, networks.AttentionHead(), _units.planar_regression(self.context_length), key)
 
     draw = staticmethod(_draw_first)
 

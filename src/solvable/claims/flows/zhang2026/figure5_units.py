@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from solvable import networks, numerics, tasks, theory
 from solvable.claims import Claim, Source, max_curve_gap
-from solvable.claims.flows.zhang2026 import _panels
+from solvable.claims.flows.zhang2026 import _panels, _units
 
 if TYPE_CHECKING:
     import jax
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 
     from solvable.networks import Unit
     from solvable.tasks import InContextRegression, TeacherNetwork
-
-
-def _regression(context_length: int) -> InContextRegression:
-    import jax.numpy as jnp
-
-    return tasks.InContextRegression(jnp.eye(2), context_length)
 
 
 def _squares() -> TeacherNetwork:
@@ -72,16 +66,13 @@ class DeepAttentionStages(Claim):
     )
 
     def predict(self) -> xr.Dataset:
-        import jax.numpy as jnp
-
-        task = _regression(self.context_length)
-        levels = theory.flows.linear_attention_levels(jnp.linalg.eigvalsh(task.covariance), task.context_length)
-        return _panels.stage_levels(*levels.loss, effective_width=((1, 1), (2, 1)))
+        task = _units.planar_regression(self.context_length)
+        return _units.attention_levels(task, effective_width=((1, 1), (2, 1)))
 
     def measure(self, key: jax.Array) -> xr.Dataset:
         # Behind its key a head holds its query, which is where it looks in the plane of the inputs.
         reading = {"axes": (3, 4), "record": 20_000}
-        return _measure(self, networks.AttentionHead(), _regression(self.context_length), key, **reading)
+        return _measure(self, networks.AttentionHead(), _units.planar_regression(self.context_length), key, **reading)
 
     draw = staticmethod(_panels.draw_deep_stages)
 

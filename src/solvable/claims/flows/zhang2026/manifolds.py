@@ -77,14 +77,13 @@ class TrainingKeepsRelations(Claim):
 
         def train(relation):
             manifold = networks.InvariantManifold(relation, (0,), "general")
-            size = lambda network: jnp.sqrt(sum(jnp.sum(part**2) for part in networks.get_units(network)))  # noqa: E731
             run = training.gradient_descent(
                 manifold.project(network),
                 samples,
                 learning_rate=self.learning_rate,
                 steps=self.steps,
                 record=20,
-                observables={"share": lambda network: manifold.distance(network) / size(network)},
+                observables={"share": manifold.relative_distance},
             )
             return jnp.max(run.observables["share"])
 

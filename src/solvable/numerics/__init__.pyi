@@ -2,6 +2,7 @@ from . import activations as activations
 from .activations import Activation as Activation
 from .curves import divergence_time as divergence_time
 from .curves import first_crossing as first_crossing
+from .exponentials import integrated_exponential as integrated_exponential
 from .gaussian import check_covariance as check_covariance
 from .gaussian import gaussian_cubature as gaussian_cubature
 from .gaussian import gaussian_root as gaussian_root

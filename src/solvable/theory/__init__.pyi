@@ -1,1 +1,2 @@
 from . import flows as flows
+from . import linear as linear

@@ -1,0 +1,10 @@
+from .depth import depth_mode as depth_mode
+from .depth import depth_time as depth_time
+from .depth import endless_depth_time as endless_depth_time
+from .modes import gram_schmidt_start as gram_schmidt_start
+from .modes import imbalanced_mode as imbalanced_mode
+from .modes import imbalanced_rate as imbalanced_rate
+from .modes import logistic_mode as logistic_mode
+from .riccati import TwoLayerPath as TwoLayerPath
+from .riccati import riccati_flow as riccati_flow
+from .riccati import two_layer_path as two_layer_path

@@ -113,12 +113,12 @@ def test_people_get_a_table_warnings_and_the_files(solve, saved, monkeypatch):
     assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith("Figure and data"))
 
 
-def test_relu_says_what_theory_cannot(solve, saved):
+def test_relu_says_which_engine_it_used_and_where_units_align(solve, saved):
     status, out, _ = solve("forecast", saved, "--model", "relu", "--no-train", *QUICK)
     words = " ".join(out.split())
     assert status == 0
-    assert "early alignment (rays of growth rate" in words
-    assert "gives no stage after step" in words
+    assert "align with rays of growth rate" in words
+    assert "Engine: ray forecast" in words
 
 
 def write_csv(path, inputs, words):

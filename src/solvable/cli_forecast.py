@@ -19,15 +19,19 @@ def forecast(
         str | None, typer.Argument(metavar="[DATA]", help="A .npz, .csv or IDX (.gz) file; built-in digits without it.")
     ] = None,
     classes: Annotated[str | None, typer.Option(help="Classes to tell apart, such as 3,5.", show_default="3,5")] = None,
-    model: Annotated[str, typer.Option(help="linear, relu or diagonal.")] = "linear",
-    width: Annotated[int, typer.Option(help="Hidden units.")] = 500,
-    init_scale: Annotated[float, typer.Option(help="Standard deviation of the initial weights.")] = 1e-6,
+    model: Annotated[str, typer.Option(help="linear, relu, diagonal, quadratic or attention.")] = "linear",
+    width: Annotated[int | None, typer.Option(help="Hidden units.", show_default="500; 100 or 40 of degree 3")] = None,
+    init_scale: Annotated[
+        float | None,
+        typer.Option(help="Standard deviation of the initial weights.", show_default="1e-6; 1e-2 of degree 3"),
+    ] = None,
     learning_rate: Annotated[float, typer.Option(help="On the half mean squared error.")] = 0.02,
     steps: Annotated[int | None, typer.Option(help="Gradient steps.", show_default="as many as needed")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples a step.", show_default="all")] = None,
     train: Annotated[bool, typer.Option("--train/--no-train", help="Train, or forecast only.")] = True,
     seeds: Annotated[int, typer.Option(help="Networks to train, all at once.")] = 1,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    context_length: Annotated[int, typer.Option(help="Examples in a sequence, for attention.")] = 31,
     out: Annotated[Path | None, typer.Option(metavar="DIR", show_default=f"a new {_DEFAULT_OUT}")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds already.")] = False,
     as_json: Annotated[
@@ -53,6 +57,7 @@ def forecast(
         "train": train,
         "seeds": seeds,
         "seed": seed,
+        "context_length": context_length,
     }
     with Console(stderr=True).status("forecasting and training" if train else "forecasting"):
         result = _run(data, chosen, settings)
@@ -66,10 +71,10 @@ def forecast(
 
 def _run(data: str | None, classes: tuple[Any, ...] | None, settings: dict[str, Any]) -> "xr.Dataset":
     from solvable import tasks
-    from solvable.forecasting import Settings
     from solvable.forecasting import forecast as run
+    from solvable.forecasting import make_settings
 
-    Settings(**settings)  # refuses a mistake before a file is read
+    make_settings(settings)  # refuses a mistake before a file is read
     labelled = tasks.load_digits() if data is None else tasks.load_labelled(data)
     return run(labelled, classes=classes if classes or data else _DEFAULT_CLASSES, **settings)
 
@@ -171,6 +176,8 @@ def stage_rows(result: "xr.Dataset") -> list[dict[str, Any]]:
 def _describe_network(settings: dict[str, Any]) -> str:
     if settings["model"] == "diagonal":
         return f"Diagonal network, one unit an input, from weights √2·{settings['init_scale']:g} and 0"
+    if settings["model"] == "attention":
+        return f"{settings['width']} linear attention heads, weights from N(0, {settings['init_scale']:g}²)"
     return (
         f"Two-layer {settings['model']} network, width {settings['width']}, weights from N(0, "
         f"{settings['init_scale']:g}²)"

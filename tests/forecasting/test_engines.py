@@ -176,19 +176,28 @@ def test_targets_without_correlation_are_refused(model):
             forecast(mirrored, np.abs(mirrored[:, :3]))
 
 
-def test_relu_forecasts_one_escape_and_says_what_it_cannot():
-    found = predict(orthogonal_pair(), Settings(model="relu", init_scale=1e-6, width=500), ["y"])
-    assert len(found.stages) == 1
-    stage = found.stages[0]
+def test_relu_follows_both_groups_of_an_orthogonal_pair():
+    eps, asked = 1e-6, Settings(model="relu", init_scale=1e-6, width=40)
+    found = predict(orthogonal_pair(), asked, ["y"])
+    first, second = found.stages
     # |D_-| is the larger; its point is fitted first, and half the loss of the other is left.
-    assert stage["singular_value"] == pytest.approx(np.sqrt(5) / 2, rel=1e-4)
-    assert stage["level"] == pytest.approx(0.25, abs=0.01)
-    until = int(re.search(r"It gives no stage after step (\d+)", found.warnings[0])[1])
-    assert np.isfinite(found.loss[found.steps <= until]).all()
-    assert np.isnan(found.loss[found.steps > until]).all()
-    assert stage["predicted_step"] < until
-    assert found.strengths is None
+    assert first["singular_value"] == pytest.approx(np.sqrt(5) / 2, rel=1e-4)
+    assert [first["level"], second["level"]] == pytest.approx([0.25, 0.0], abs=0.01)
+    # boursier2022: log(1/eps)/|D_+| with |D_+| half as large, up to a constant.
+    assert second["predicted_step"] * asked.learning_rate == pytest.approx(np.log(1 / eps) / (np.sqrt(5) / 4), rel=0.15)
+    assert found.engine.startswith("ray forecast of the first escape, then staircase")
+    assert found.loss[-1] == pytest.approx(0, abs=1e-6)
     assert "rays of growth rate 1.12 (y), 0.559 (y)" in found.warnings[0]
+
+
+def test_relu_units_are_not_followed_where_that_costs_more_than_training():
+    inputs, targets = gaussian(num_samples=5000)
+    found = forecast(inputs, targets, model="relu", steps=3000)
+    assert found.engine == "ray forecast"
+    assert any("cost more than to train" in warning for warning in found.warnings)
+    until = np.flatnonzero(np.isfinite(found.loss))[-1]
+    assert np.isfinite(found.loss[:until]).all()
+    assert len(found.stages) == 1
 
 
 def test_relu_refuses_what_diverges_with_step_and_bound():

@@ -5,24 +5,12 @@ from typing import Any
 import numpy as np
 
 from solvable.errors import OutsideDomain
-from solvable.forecasting.prediction import (
-    FEWEST_STEPS,
-    MOST_STEPS,
-    Prediction,
-    record_steps,
-    refuse_uncorrelated,
-    round_up_steps,
-    rule_warnings,
-)
+from solvable.forecasting.prediction import Prediction, refuse_uncorrelated, rule_warnings
 from solvable.forecasting.settings import Settings
+from solvable.forecasting.staircase import DROP, Staircase, make_staircase, stage_row
 from solvable.numerics import Monomials
 from solvable.tasks import Samples, sample_moments
 from solvable.theory import flows
-
-# A stage lowers the loss by at least this share of the initial one, as where stages are measured.
-_DROP = 0.01
-# Around a stage, within this share of its time, the loss is on its way from one level to the next.
-_ON_ITS_WAY = 0.1
 
 
 def predict_diagonal(samples: Samples, settings: Settings, names: list[str]) -> Prediction:
@@ -58,45 +46,34 @@ def predict_diagonal(samples: Samples, settings: Settings, names: list[str]) -> 
     moments = sample_moments(samples, Monomials(samples.inputs.shape[1], 1))
     refuse_uncorrelated(float(np.max(np.abs(moments.sigma_yz))), samples)
     path = flows.diagonal_stages(moments)
-    at_steps = path.flow_times(settings.init_scale) / settings.learning_rate
     limit = _stable_rate(path, np.asarray(moments.sigma_zz))
     if settings.learning_rate > limit:
         raise OutsideDomain(
             f"`learning_rate` is {settings.learning_rate:g}: gradient descent on a diagonal network is stable below "
             f"{limit:.3g} for these data; use a smaller one."
         )
-    large = np.flatnonzero(-np.diff(path.loss) > _DROP * path.loss[0]) + 1
-    last = float(at_steps[large[-1]]) if large.size else FEWEST_STEPS
-    steps = np.asarray(record_steps(settings.steps or min(max(round_up_steps(1.5 * last), FEWEST_STEPS), MOST_STEPS)))
-    place = np.searchsorted(at_steps, steps, side="right") - 1
-    near = np.any(np.abs(steps[:, None] - at_steps[None, large]) < _ON_ITS_WAY * at_steps[None, large], axis=1)
+    stairs = make_staircase(path, path.flow_times(settings.init_scale), settings.learning_rate)
+    steps = stairs.record(settings)
     strengths = np.sort(np.abs([saddle.strength for saddle in path.saddles]), axis=1)[:, ::-1]
-    rows = [_stage(path, int(stage), at_steps, settings) for stage in large if at_steps[stage] < steps[-1]]
     return Prediction(
         "staircase of saddles (alternating gradient flows)",
         steps,
-        np.where(near, np.nan, path.loss[place]),
-        strengths[place],
-        rows,
+        stairs.loss(steps),
+        strengths[stairs.places(steps)],
+        [_stage(stairs, stage, settings) for stage in stairs.stages(steps)],
         limit,
-        [*_diagonal_warnings(path, large, settings), *rule_warnings(limit, settings)],
+        [*_diagonal_warnings(stairs, settings), *rule_warnings(limit, settings)],
     )
 
 
-def _stage(path: Any, stage: int, at_steps: np.ndarray, settings: Settings) -> dict[str, Any]:
-    before, after = path.saddles[stage - 1], path.saddles[stage]
+def _stage(stairs: Staircase, stage: int, settings: Settings) -> dict[str, Any]:
+    before, after = stairs.path.saddles[stage - 1], stairs.path.saddles[stage]
     # Half the gradient is the utility of a unit; it grows at the gradient itself.
     rate = 2 * float(np.abs(before.utility[after.unit]))
-    sign = "+" if after.strength[after.unit] > 0 else "-"
-    return {
-        "predicted_step": float(at_steps[stage]),
-        "predicted_loss": float(after.loss),
-        "level": float(after.loss),
-        "singular_value": rate,
-        "learned": f"input {after.unit} ({sign})",
-        # The theory leaves out a constant of order 1 in the exponent of the growth.
-        "scatter": float(1 / (max(rate, 1e-300) * settings.learning_rate)),
-    }
+    learned = f"input {after.unit} ({'+' if after.strength[after.unit] > 0 else '-'})"
+    # The theory leaves out a constant of order 1 in the exponent of the growth.
+    scatter = 1 / (max(rate, 1e-300) * settings.learning_rate)
+    return stage_row(after, float(stairs.at_steps[stage]), rate, learned, scatter)
 
 
 def _stable_rate(path: Any, sigma_zz: np.ndarray) -> float:
@@ -112,15 +89,15 @@ def _stable_rate(path: Any, sigma_zz: np.ndarray) -> float:
     return 2 / sharpest
 
 
-def _diagonal_warnings(path: Any, large: np.ndarray, settings: Settings) -> list[str]:
+def _diagonal_warnings(stairs: Staircase, settings: Settings) -> list[str]:
     log = np.log(1 / settings.init_scale)
+    small = len(stairs.at_steps) - 1 - stairs.large.size
     warnings = [
         "The forecast is the limit of small weights: each time is right up to a constant over the growth rate, about "
         f"{1 / log:.0%} of a stage at this `init_scale`, and the loss is given on the plateaus only."
     ]
-    if large.size < len(path.times) - 1:
+    if small:
         warnings.append(
-            f"{len(path.times) - 1 - large.size} further events change the loss by less than {_DROP:.0%} of its start "
-            "and are not listed."
+            f"{small} further events change the loss by less than {DROP:.0%} of its start and are not listed."
         )
     return warnings

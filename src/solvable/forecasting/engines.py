@@ -5,9 +5,16 @@ from solvable.forecasting.linear import predict_linear
 from solvable.forecasting.prediction import Prediction
 from solvable.forecasting.relu import predict_relu
 from solvable.forecasting.settings import Settings
+from solvable.forecasting.units import predict_units
 from solvable.tasks import Samples
 
-_ENGINES = {"linear": predict_linear, "relu": predict_relu, "diagonal": predict_diagonal}
+_ENGINES = {
+    "linear": predict_linear,
+    "relu": predict_relu,
+    "diagonal": predict_diagonal,
+    "quadratic": predict_units,
+    "attention": predict_units,
+}
 
 
 def predict(samples: Samples, settings: Settings, names: list[str]) -> Prediction:
@@ -29,6 +36,6 @@ def predict(samples: Samples, settings: Settings, names: list[str]) -> Predictio
 
     References
     ----------
-    zhang2026; kunin2025 for diagonal networks.
+    zhang2026; kunin2025 where units take turns.
     """
     return _ENGINES[settings.model](samples, settings, names)

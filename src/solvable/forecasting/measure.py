@@ -9,11 +9,18 @@ import numpy as np
 
 from solvable.forecasting.settings import Settings
 from solvable.instruments import top_singular_values
-from solvable.networks import DiagonalLinear, Network, Neuron, UnitLayer, initialise_for
+from solvable.networks import AttentionHead, DiagonalLinear, Network, Neuron, Unit, UnitLayer, initialise_for
 from solvable.numerics import activations
 from solvable.tasks import Samples
 from solvable.training import Trajectory, gradient_descent, sgd
 from solvable.training.trajectory import wait
+
+_UNITS: dict[str, Unit] = {
+    "linear": Neuron(activations.identity),
+    "relu": Neuron(activations.relu),
+    "quadratic": Neuron(activations.square),
+    "attention": AttentionHead(mean_over_context=True),
+}
 
 
 def train(samples: Samples, settings: Settings, steps: np.ndarray, modes: int) -> Trajectory:
@@ -50,8 +57,7 @@ def train(samples: Samples, settings: Settings, steps: np.ndarray, modes: int) -
     watched = {"strength": (_watch_coordinates if settings.model == "diagonal" else _watch_strengths)(modes)}
 
     def run(key, samples):
-        key_start, key_order = jax.random.split(key)
-        network = _start(samples, settings, key_start)
+        network, (_, key_order) = start_network(samples, settings, key), jax.random.split(key)
         rule = {
             "learning_rate": jnp.asarray(settings.learning_rate),
             "steps": int(steps[-1]),
@@ -62,20 +68,38 @@ def train(samples: Samples, settings: Settings, steps: np.ndarray, modes: int) -
             return sgd(network, samples, key=key_order, batch_size=settings.batch_size, **rule)
         return gradient_descent(network, samples, **rule)
 
-    keys = jax.random.split(jax.random.key(settings.seed), settings.seeds)
     if settings.seeds == 1:
         # Outside vmap, so that divergence is reported with its step.
-        return jax.tree.map(lambda values: values[None], run(keys[0], samples))
+        return jax.tree.map(lambda values: values[None], run(settings.seed_key(0), samples))
+    keys = jnp.stack([settings.seed_key(number) for number in range(settings.seeds)])
     # The data are an argument: closed over, the compiler would form their moments itself, for minutes.
     return wait(jax.jit(jax.vmap(run, in_axes=(0, None)))(keys, samples))
 
 
-def _start(samples: Samples, settings: Settings, key: jax.Array) -> Network:
+def start_network(samples: Samples, settings: Settings, key: jax.Array) -> Network:
+    """The network that ``train`` starts from.
+
+    Parameters
+    ----------
+    samples, settings
+        As for ``train``.
+    key
+        One of ``settings.seed_key``.
+
+    Raises
+    ------
+    OutsideDomain
+        Data that do not fit the model.
+
+    References
+    ----------
+    zhang2026, App. I.
+    """
     if settings.model == "diagonal":
         rest = jnp.zeros(samples.inputs.shape[1], samples.inputs.dtype)
         return DiagonalLinear(rest + jnp.asarray(np.sqrt(2) * settings.init_scale, rest.dtype), rest)
-    unit = Neuron(activations.identity if settings.model == "linear" else activations.relu)
-    return initialise_for(unit, samples, key, width=settings.width, init_scale=settings.init_scale)
+    unit, key_start = _UNITS[settings.model], jax.random.split(key)[0]
+    return initialise_for(unit, samples, key_start, width=settings.width, init_scale=settings.init_scale)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""ReLU networks: early alignment and the first escape."""
+"""ReLU networks: early alignment, the first escape, and the saddles after it where they can be followed."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from solvable.errors import OutsideDomain
 from solvable.forecasting.prediction import (
     Prediction,
     Rerun,
@@ -19,6 +20,7 @@ from solvable.forecasting.prediction import (
     start_warnings,
 )
 from solvable.forecasting.settings import Settings
+from solvable.forecasting.units import ENGINE, MOST_UNITS, UnitStaircase, follow_units, stable_rate, unit_stage
 from solvable.instruments import find_stages
 from solvable.tasks import Samples
 from solvable.theory import flows
@@ -26,6 +28,8 @@ from solvable.training.trajectory import wait
 
 # Directions that ReLU units are tried from: the share that settles on a ray is known to a tenth.
 _TRIALS = 256
+# Units times entries of the inputs: beyond this, following units takes longer than training.
+_MOST_WORK = 3e6
 
 
 def predict_relu(samples: Samples, settings: Settings, names: list[str]) -> Prediction:
@@ -37,26 +41,53 @@ def predict_relu(samples: Samples, settings: Settings, names: list[str]) -> Pred
     refuse_uncorrelated(float(rays.rates[0]), samples)
     start = settings.init_scale * np.sqrt(settings.width * float(rays.strength[0]))
     flow_time = 3 * flow_horizon(start, rays.rates[:1])
-    steps = settings.steps or choose_steps(flow_time, settings)
 
     def run(rate: float, at: jax.Array) -> Any:
         scales = {"init_scale": jnp.asarray(settings.init_scale), "learning_rate": jnp.asarray(rate)}
-        found = flows.ray_forecast(samples, rays, width=settings.width, record_steps=at, **scales)
-        return jax.tree.map(np.asarray, wait(found))
+        forecast = flows.ray_forecast(samples, rays, width=settings.width, record_steps=at, **scales)
+        return jax.tree.map(np.asarray, wait(forecast))
 
-    curve = run(settings.learning_rate, record_steps(steps))
+    curve = run(settings.learning_rate, record_steps(settings.steps or choose_steps(flow_time, settings)))
     refuse_divergence(curve, run, lambda: _stable_rate(run, samples, float(rays.rates[0]), flow_time), settings)
-    stages = find_stages(curve.steps, curve.loss)
-    rows = [_relu_stage(drop, rays, names, settings) for drop in stages.drops[:1]]
+    found, why_not = _later_saddles(samples, settings)
+    if found and not settings.steps:
+        curve = run(settings.learning_rate, jnp.asarray(found.stairs.record(settings)))
+    drops = find_stages(curve.steps, curve.loss).drops[:1]
+    rows = [_relu_stage(drop, rays, names, settings) for drop in drops]
     # The first escape is over when its drop is; another may follow any time after.
-    until = stages.drops[0].end if stages.drops else float(curve.steps[-1])
+    until = drops[0].end if drops else float(curve.steps[-1])
     limit = 2 / float(np.max(curve.sharpness[curve.steps <= until]))
     loss = np.where(curve.steps <= until, curve.loss, np.nan)
-    warnings = [_relu_limits(rays, names, until), *rule_warnings(limit, settings)]
-    if stages.drops:
-        growth = float(rays.rates[0]) * settings.learning_rate * stages.drops[0].time
+    engine, warnings = "ray forecast", [_early_alignment(rays, names)]
+    if found and drops:
+        engine = f"ray forecast of the first escape, then {ENGINE}"
+        loss = np.where(curve.steps <= until, curve.loss, found.stairs.loss(curve.steps))
+        rows += [unit_stage(found, stage, names, settings) for stage in found.stairs.stages(curve.steps)[1:]]
+        limit = min(limit, stable_rate(samples, found))
+        why_not = found.why_it_ends
+    if why_not:
+        warnings.append(why_not)
+    warnings += rule_warnings(limit, settings)
+    if drops:
+        growth = float(rays.rates[0]) * settings.learning_rate * drops[0].time
         warnings += start_warnings(float(np.exp(-2 * growth)), settings)
-    return Prediction("ray forecast", curve.steps, loss, None, rows, limit, warnings)
+    return Prediction(engine, curve.steps, loss, None, rows, limit, warnings)
+
+
+def _later_saddles(samples: Samples, settings: Settings) -> tuple[UnitStaircase | None, str]:
+    """The staircase beyond the first escape where its assumptions hold, or the sentence that says why not."""
+    if min(settings.width, MOST_UNITS) * samples.inputs.size > _MOST_WORK:
+        return None, (
+            f"The ray forecast ends with the first escape: to follow each unit from saddle to saddle over "
+            f"{samples.num_samples} samples of {samples.inputs.shape[1]} inputs would cost more than to train."
+        )
+    try:
+        found = follow_units(samples, settings)
+    except OutsideDomain:
+        return None, "The ray forecast ends with the first escape: units that are not small have no saddles to follow."
+    if found.stairs.large.size > 1:
+        return found, ""
+    return None, found.why_it_ends or "Nothing is left to learn after the first escape."
 
 
 def _stable_rate(run: Rerun, samples: Samples, growth: float, flow_time: float) -> float:
@@ -79,15 +110,10 @@ def _relu_stage(drop, rays, names: list[str], settings: Settings) -> dict[str, A
     }
 
 
-def _relu_limits(rays, names: list[str], until: float) -> str:
-    """What theory gives of a ReLU network, and plainly what it does not."""
+def _early_alignment(rays, names: list[str]) -> str:
     listed = ", ".join(
         f"{rate:.3g} ({describe_direction(output, names)})"
         for rate, output, share in zip(rays.rates, rays.outputs, rays.strength, strict=True)
         if rate > 0.05 * rays.rates[0] and share > 0.01 * rays.strength.max()
     )
-    return (
-        f"For ReLU units theory gives the early alignment (rays of growth rate {listed}) and the first escape. "
-        f"It gives no stage after step {until:.0f}: how rays interact is an open problem, "
-        "so the later curve is measured only."
-    )
+    return f"While small, ReLU units align with rays of growth rate {listed}; those on the fastest escape first."

@@ -11,10 +11,11 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from solvable.errors import Diverged, OutsideDomain
+from solvable.forecasting.contexts import make_sequences
 from solvable.forecasting.engines import predict
 from solvable.forecasting.measure import train
 from solvable.forecasting.prediction import Prediction
-from solvable.forecasting.settings import Settings
+from solvable.forecasting.settings import Settings, make_settings
 from solvable.instruments import find_stages
 from solvable.tasks import LabelledData, Samples, make_samples
 from solvable.training import Trajectory
@@ -44,7 +45,7 @@ def forecast(
         With labels: the classes to keep, in the order of the outputs.
     **settings
         Fields of ``solvable.forecasting.Settings``: model, width, init_scale, learning_rate, steps, batch_size, train,
-        seeds, seed.
+        seeds, seed, context_length. For attention the inputs alone count.
 
     Returns
     -------
@@ -71,12 +72,13 @@ def forecast(
     --------
     >>> result = forecast(inputs, targets, width=200)
     """
-    checked = _settings(settings)
+    checked = make_settings(settings)
     with jax.enable_x64(True):
-        samples, names = _samples(inputs, targets, labels, classes, checked)
+        samples, names, remarks = _samples(inputs, targets, labels, classes, checked)
         _check_batch(samples, checked)
         prediction = predict(samples, checked, names)
-        modes = min(3, *samples.inputs.shape, samples.targets.shape[1] + 1)
+        prediction.warnings.extend(remarks)
+        modes = min(3, *samples.inputs.shape, samples.targets.shape[1] + 1, checked.width)
         trajectory = _train(samples, checked, prediction, modes) if checked.train else None
         return _assemble(prediction, trajectory, checked)
 
@@ -98,15 +100,17 @@ def _train(samples: Samples, settings: Settings, prediction: Prediction, modes: 
     )
 
 
-def _settings(settings: dict[str, Any]) -> Settings:
-    known = list(Settings.__dataclass_fields__)
-    for name in settings:
-        if name not in known:
-            raise OutsideDomain(f"`{name}` is no setting of a forecast; the settings are: {', '.join(known)}.")
-    return Settings(**settings)
+def _samples(inputs, targets, labels, classes, settings: Settings) -> tuple[Samples, list[str], list[str]]:
+    """What is learned, what each output stands for, and what there is to say of it."""
+    if settings.model != "attention":
+        return (*_own_samples(inputs, targets, labels, classes, settings), [])
+    if targets is not None:
+        raise OutsideDomain("`targets` are given, but attention learns regression in context; leave them out.")
+    sequences, remark = make_sequences(inputs.inputs if isinstance(inputs, LabelledData) else _matrix(inputs), settings)
+    return sequences, ["the query's label"], [remark]
 
 
-def _samples(inputs, targets, labels, classes, settings: Settings) -> tuple[Samples, list[str]]:
+def _own_samples(inputs, targets, labels, classes, settings: Settings) -> tuple[Samples, list[str]]:
     if targets is not None and (labels is not None or isinstance(inputs, LabelledData)):
         raise OutsideDomain("both targets and labels are given; give one of them.")
     if labels is not None:
@@ -122,10 +126,15 @@ def _samples(inputs, targets, labels, classes, settings: Settings) -> tuple[Samp
         raise OutsideDomain("`targets` is missing; give targets (num_samples, output_dim), or `labels`.")
     if classes is not None:
         raise OutsideDomain(f"`classes` is {classes!r}, but targets have no classes; give `labels` instead of targets.")
-    samples = make_samples(_numbers("inputs", inputs).astype(float), _numbers("targets", targets))
-    if samples.inputs.ndim != 2:
-        raise OutsideDomain(f"`inputs` has shape {samples.inputs.shape}; it must be (num_samples, input_dim).")
+    samples = make_samples(_matrix(inputs), _numbers("targets", targets))
     return samples, [f"output {index}" for index in range(samples.targets.shape[1])]
+
+
+def _matrix(inputs: ArrayLike) -> np.ndarray:
+    array = _numbers("inputs", inputs).astype(float)
+    if array.ndim != 2:
+        raise OutsideDomain(f"`inputs` has shape {array.shape}; it must be (num_samples, input_dim).")
+    return array
 
 
 def _numbers(name: str, values: ArrayLike) -> np.ndarray:

@@ -1,12 +1,20 @@
 """What a forecast is asked for, checked at the door."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import jax
+
 from solvable.errors import OutsideDomain, check_choice, check_count, check_positive
 
-Model = Literal["linear", "relu", "diagonal"]
-MODELS: tuple[Model, ...] = ("linear", "relu", "diagonal")
+Model = Literal["linear", "relu", "diagonal", "quadratic", "attention"]
+MODELS: tuple[Model, ...] = ("linear", "relu", "diagonal", "quadratic", "attention")
+# Units of degree 3 leave small weights after a time of 1/init_scale, not of its logarithm.
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "quadratic": {"width": 100, "init_scale": 1e-2},
+    "attention": {"width": 40, "init_scale": 1e-2},
+}
 
 
 @dataclass(frozen=True)
@@ -16,8 +24,9 @@ class Settings:
     Attributes
     ----------
     model
-        ``"linear"`` or ``"relu"``: activation of the two-layer network, no biases; ``"diagonal"``: one unit an input,
-        f(x) = sum_i u_i v_i x_i.
+        ``"linear"``, ``"relu"`` or ``"quadratic"``: activation of the two-layer network, no biases; ``"diagonal"``: one
+        unit an input, f(x) = sum_i u_i v_i x_i; ``"attention"``: linear attention heads of rank one, which learn
+        regression in context on the inputs.
     width
         Number of hidden units; a diagonal network has as many as inputs.
     init_scale
@@ -35,6 +44,8 @@ class Settings:
         How many networks to train, by one compiled call.
     seed
         Of everything random.
+    context_length
+        Examples in a sequence, for attention.
 
     Raises
     ------
@@ -55,6 +66,7 @@ class Settings:
     train: bool = True
     seeds: int = 1
     seed: int = 0
+    context_length: int = 31
 
     def __post_init__(self) -> None:
         check_choice("model", self.model, MODELS)
@@ -67,6 +79,36 @@ class Settings:
             check_count("batch_size", self.batch_size)
         check_count("seeds", self.seeds)
         check_count("seed", self.seed, at_least=0)
+        check_count("context_length", self.context_length)
+
+    def seed_key(self, number: int) -> jax.Array:
+        """Randomness of the network of this number, of ``seeds``; raises nothing. References: none."""
+        return jax.random.split(jax.random.key(self.seed), self.seeds)[number]
+
+
+def make_settings(given: Mapping[str, Any]) -> Settings:
+    """Settings with the defaults of their model; None stands for a default.
+
+    Parameters
+    ----------
+    given
+        Some of the fields of ``Settings``.
+
+    Raises
+    ------
+    OutsideDomain
+        A name that is no setting, or a value without meaning.
+
+    References
+    ----------
+    None.
+    """
+    known = list(Settings.__dataclass_fields__)
+    for name in given:
+        if name not in known:
+            raise OutsideDomain(f"`{name}` is no setting of a forecast; the settings are: {', '.join(known)}.")
+    told = {name: value for name, value in given.items() if value is not None}
+    return Settings(**{**_DEFAULTS.get(str(told.get("model")), {}), **told})
 
 
 def read_classes(text: str | None) -> tuple[Any, ...] | None:

@@ -10,7 +10,13 @@ from matplotlib.figure import Figure
 from solvable.report.figures import PALETTE
 
 _MARKERS = 45
-_KIND = {"linear": "two-layer linear", "relu": "two-layer ReLU", "diagonal": "diagonal linear"}
+_KIND = {
+    "linear": "a two-layer linear network",
+    "relu": "a two-layer ReLU network",
+    "diagonal": "a diagonal linear network",
+    "quadratic": "a two-layer quadratic network",
+    "attention": "linear attention",
+}
 
 
 def forecast_figure(result: xr.Dataset) -> Figure:
@@ -40,7 +46,8 @@ def forecast_figure(result: xr.Dataset) -> Figure:
     _draw_loss(loss, result)
     _draw_strengths(strength, result)
     strength.set_xlabel("gradient step")
-    figure.suptitle(f"{result.attrs['engine'].capitalize()} of a {_KIND[result.attrs['model']]} network")
+    engine = result.attrs["engine"]
+    figure.suptitle(textwrap.fill(f"{engine[0].upper()}{engine[1:]}: {_KIND[result.attrs['model']]}", 70))
     return figure
 
 

@@ -22,7 +22,9 @@ from .embedded import unit_curvature as unit_curvature
 from .fixed_points import FixedPoints as FixedPoints
 from .fixed_points import all_fixed_points as all_fixed_points
 from .fixed_points import greedy_fixed_points as greedy_fixed_points
+from .fixed_points import learnable_modes as learnable_modes
 from .fixed_points import residual_correlation as residual_correlation
+from .fixed_points import tied_modes as tied_modes
 from .levels import Levels as Levels
 from .levels import all_linear_attention_levels as all_linear_attention_levels
 from .levels import attention_mode_time as attention_mode_time
@@ -73,8 +75,10 @@ from .rays import settle_on_rays as settle_on_rays
 from .rays import single_ray_forecast as single_ray_forecast
 from .sampled_units import SampledUnits as SampledUnits
 from .sampled_units import UnitSaddle as UnitSaddle
+from .sampled_units import attention_unit as attention_unit
 from .sampled_units import relu_stages as relu_stages
 from .sampled_units import relu_unit as relu_unit
+from .sampled_units import square_unit as square_unit
 from .signed_modes import SignedModes as SignedModes
 from .signed_modes import attention_stages as attention_stages
 from .signed_modes import diagonal_stages as diagonal_stages

@@ -10,6 +10,7 @@ goes on under the new residual from where it stood. What a unit is, and how the 
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -118,18 +119,20 @@ class SaddlePath:
         return self.times * stage_time_unit(self.degree, init_scale)
 
 
-def alternate(setting: Setting[State]) -> SaddlePath:
+def alternate(setting: Setting[State], holds: Callable[[State, float], bool] | None = None) -> SaddlePath:
     """The path of training from vanishing weights, saddle by saddle.
 
     Parameters
     ----------
     setting
         A network on a task, such as ``SignedModes`` or ``LinearLayer``.
+    holds
+        Whether to go on from a saddle, given it and the wait there, in units of ``stage_time_unit``; left out, always.
 
     Returns
     -------
     SaddlePath
-        Until no dormant unit has any utility left, or an activation no longer lowers the loss.
+        Until no dormant unit has any utility left, an activation no longer lowers the loss, or ``holds`` is False.
 
     Raises
     ------
@@ -149,7 +152,7 @@ def alternate(setting: Setting[State]) -> SaddlePath:
     path = [(time, saddle)]
     while True:
         wait, ready = setting.wait(saddle)
-        if not math.isfinite(wait):
+        if not math.isfinite(wait) or (holds is not None and not holds(saddle, wait)):
             break
         after = setting.descend(ready)
         if not after.loss < saddle.loss:

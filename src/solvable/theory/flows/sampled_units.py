@@ -4,10 +4,8 @@ Nothing is known in advance here: each dormant unit is followed under the residu
 that is no longer small joins the active ones, and those flow down to where they rest.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -18,11 +16,10 @@ from solvable.errors import OutsideDomain
 from solvable.tasks import Samples
 from solvable.theory.flows.dormant import first_activation
 from solvable.theory.flows.next_saddle import Saddle, SaddlePath, alternate, stage_time_unit
+from solvable.theory.flows.rest import NOTHING_LEFT, UnitMap, flow_to_rest, half_power, residual_of
 
 # Norm at which a dormant unit counts as active.
 _ACTIVE = 0.5
-# A residual below this share of the targets is what the flow to rest leaves over: nothing to learn.
-_REST = 1e-4
 
 
 @dataclass(frozen=True)
@@ -35,6 +32,9 @@ class UnitSaddle(Saddle):
         Weights of each unit over their norm, shape (dormant, weights). ``strength`` is the norm of the active ones,
         ``accumulated`` tells that of the others: alpha^(1 - accumulated) for kappa = 2, and
         alpha (1 - accumulated)^(-1/(kappa - 2)) above.
+    half_time, settled_time
+        Flow time from the activation of ``unit`` until the loss has fallen half of its way here, and 95% of it. The
+        theory holds where ``settled_time`` is shorter than the wait for the next activation.
 
     Raises
     ------
@@ -46,9 +46,8 @@ class UnitSaddle(Saddle):
     """
 
     directions: Float[np.ndarray, "dormant weights"] = field(kw_only=True)
-
-
-UnitMap = Callable[[Array, Float[Array, " weights"]], Float[Array, " output_dim"]]
+    half_time: float = 0.0
+    settled_time: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ class SampledUnits:
     def wait(self, saddle: UnitSaddle) -> tuple[float, UnitSaddle]:
         """Follow every unit until the first is active. Raises nothing. References: as the class."""
         dormant, residual = saddle.strength == 0, self._residual(saddle)
-        if saddle.loss <= _REST**2 * _half_power(self.samples):
+        if saddle.loss <= NOTHING_LEFT * half_power(self.samples):
             return float("inf"), saddle
         # Active units run along, at norm alpha, where there is nothing for them: so all stages compile once.
         log_norms = self._to_log_norm(np.where(dormant, saddle.accumulated, 0))
@@ -123,6 +122,7 @@ class SampledUnits:
         return float(found.times[active.argmax()]) / stage_time_unit(self.degree, self.init_scale), replace(
             saddle,
             accumulated=np.where(dormant, self._to_share(np.asarray(found.log_norms, float)), saddle.accumulated),
+            utility=np.asarray(jax.vmap(utility)(found.directions), float),
             directions=np.where(dormant[:, None], found.directions, saddle.directions),
             unit=int(active.argmax()),
         )
@@ -132,12 +132,17 @@ class SampledUnits:
         strength = saddle.strength.copy()
         strength[saddle.unit] = _ACTIVE
         active = strength > 0
-        rested = np.asarray(_flow_to_rest(self.samples, self.unit, self._weights(saddle, strength)), float)
+        start = jnp.asarray((saddle.directions * strength[:, None])[active], self.weights.dtype)
+        growth_time = float(1 / (self.degree * saddle.utility[saddle.unit]))
+        rest = flow_to_rest(self.samples, self.unit, start, before=saddle.loss, time_scale=growth_time)
+        rested = np.zeros_like(saddle.directions)
+        rested[active] = rest.weights
         sizes = np.linalg.norm(rested, axis=1)
         accumulated = np.where(active, self._to_share(np.log(np.maximum(sizes, self.init_scale))), saddle.accumulated)
         moved = (sizes > 0)[:, None]
         directions = np.where(moved, rested / np.where(moved, sizes[:, None], 1), saddle.directions)
-        return self._rest(directions, np.where(sizes > self.init_scale, sizes, 0), accumulated, saddle.unit)
+        after = self._rest(directions, np.where(sizes > self.init_scale, sizes, 0), accumulated, saddle.unit)
+        return replace(after, half_time=rest.half_time, settled_time=rest.settled_time)
 
     def _rest(
         self, directions: np.ndarray, strength: np.ndarray, accumulated: np.ndarray, unit: int = -1
@@ -145,13 +150,13 @@ class SampledUnits:
         saddle = UnitSaddle(0.0, strength, np.zeros_like(strength), accumulated, unit, directions=directions)
         residual = self._residual(saddle)
         utility = jax.vmap(_Utility(residual, self.unit))(jnp.asarray(directions, self.weights.dtype))
-        return replace(saddle, loss=_half_power(residual), utility=np.asarray(utility, float))
+        return replace(saddle, loss=float(half_power(residual)), utility=np.asarray(utility, float))
 
     def _weights(self, saddle: UnitSaddle, strength: np.ndarray) -> Array:
         return jnp.asarray(saddle.directions * strength[:, None], self.weights.dtype)
 
     def _residual(self, saddle: UnitSaddle) -> Samples:
-        return _residual(self.samples, self.unit, self._weights(saddle, saddle.strength))
+        return residual_of(self.samples, self.unit, self._weights(saddle, saddle.strength))
 
     def _to_share(self, log_norms: np.ndarray) -> np.ndarray:
         grown = log_norms - np.log(self.init_scale)
@@ -163,10 +168,6 @@ class SampledUnits:
         return np.log(self.init_scale) - np.log1p(-accumulated) / (self.degree - 2)
 
 
-def _half_power(samples: Samples) -> float:
-    return float(jnp.sum(samples.weights[:, None] * samples.targets**2)) / 2
-
-
 class _Utility(eqx.Module):
     """U(theta) = E[f_i(x; theta) . r], with r the targets of ``residual``."""
 
@@ -176,42 +177,6 @@ class _Utility(eqx.Module):
     def __call__(self, weights: Float[Array, " weights"]) -> Float[Array, ""]:
         outputs = jax.vmap(self.unit, (0, None))(self.residual.inputs, weights)
         return jnp.sum(self.residual.weights[:, None] * outputs * self.residual.targets)
-
-
-@eqx.filter_jit
-def _residual(samples: Samples, unit: UnitMap, weights: Array) -> Samples:
-    """The data with what the units say of it taken off the targets."""
-    of_all_units = jax.vmap(jax.vmap(unit, (None, 0)), (0, None))
-    outputs = jnp.sum(of_all_units(samples.inputs, weights), axis=1)
-    return eqx.tree_at(lambda data: data.targets, samples, samples.targets - outputs)
-
-
-@eqx.filter_jit
-def _flow_to_rest(samples: Samples, unit: UnitMap, weights: Array) -> Array:
-    """Gradient flow until hardly anything moves; units of weight 0 stay there, for homogeneous ones have no slope."""
-    active = jnp.any(weights != 0, axis=1)[:, None]
-
-    def loss(weights):
-        residual = _residual(samples, unit, weights)
-        return jnp.sum(residual.weights[:, None] * residual.targets**2) / 2
-
-    def velocity(time, weights, args):
-        return jnp.where(active, -jax.grad(loss)(weights), 0)
-
-    rested = diffrax.diffeqsolve(
-        diffrax.ODETerm(velocity),
-        diffrax.Dopri5(),
-        t0=0.0,
-        t1=jnp.inf,
-        dt0=None,
-        y0=weights,
-        stepsize_controller=diffrax.PIDController(rtol=1e-7, atol=1e-9),
-        event=diffrax.Event(diffrax.steady_state_event(rtol=1e-5, atol=1e-7)),
-        max_steps=100_000,
-        throw=False,
-    )
-    assert rested.ys is not None
-    return rested.ys[-1]
 
 
 def relu_unit(inputs: Float[Array, " input_dim"], weights: Float[Array, " weights"]) -> Float[Array, " output_dim"]:
@@ -260,3 +225,32 @@ def relu_stages(
     kunin2025, alternating gradient flows; boursier2022, transition times.
     """
     return alternate(SampledUnits(samples, relu_unit, jnp.concatenate([first, second.T], axis=1), init_scale, 2))
+
+
+def square_unit(inputs: Float[Array, " input_dim"], weights: Float[Array, " weights"]) -> Float[Array, " output_dim"]:
+    """v (u . x)^2 for weights (u, v), which are stacked. Raises nothing. References: zhang2026, App. I."""
+    inner, outer = jnp.split(weights, [inputs.size])
+    return outer * (inputs @ inner) ** 2
+
+
+def attention_unit(statistics: Float[Array, " size"], weights: Float[Array, " weights"]) -> Float[Array, " output_dim"]:
+    """v^T (X X^T / N) k (q . x_q) for a linear head of rank one, from what the sequence tells it.
+
+    Parameters
+    ----------
+    statistics
+        (X X^T / N)_ab x_qc, from ``tasks.ContextStatistics``, of size (d + 1)^2 d for tokens of d + 1 entries.
+    weights
+        k, q and v, stacked, each of d + 1 entries; the last of q meets the query's missing label.
+
+    Raises
+    ------
+    Raises nothing.
+
+    References
+    ----------
+    zhang2026, Eq. 43; zhang2025, separate key and query.
+    """
+    key, query, value = jnp.split(weights, 3)
+    table = statistics.reshape(key.size, key.size, -1)
+    return jnp.einsum("a,b,c,abc->", value, key, query[:-1], table)[None]

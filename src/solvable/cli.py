@@ -112,12 +112,19 @@ def check(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter; may be repeated.")
     ] = None,
+    edge: Annotated[
+        str | None, typer.Option(metavar="PARAM", help="Push this parameter of one claim until the claim fails.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep data, figure and verdict there.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds already.")] = False,
     as_json: Json = False,
 ) -> None:
     """Run claims and judge them. Exit status: 0 all as expected, 1 some not, 2 a mistake in what was typed."""
     overrides = dict(_parse_setting(setting) for setting in settings or ())
+    if edge is not None:
+        _check_edge(keys or [], edge, as_json, effort="full" if full else "quick", seed=seed, overrides=overrides,
+                    out=out, overwrite=overwrite)  # fmt: skip
+        return
     from solvable.claims.catalogue import all_claims
     from solvable.claims.runner import check_many
 
@@ -140,6 +147,22 @@ def check(
 
         _print_table(verdict_table(rows))
     raise typer.Exit(0 if ok else 1)
+
+
+def _check_edge(keys: list[str], parameter: str, as_json: bool, **how: Any) -> None:
+    from solvable.claims.edge import find_edge
+
+    if len(keys) != 1:
+        raise OutsideDomain(f"`--edge {parameter}` is sought for one claim, and {len(keys)} are named; name one KEY.")
+    with _progress() as report:
+        found = find_edge(keys[0], parameter, report=report, **how)
+    if as_json:
+        print(json.dumps(found.to_row(), allow_nan=False))
+        return
+    from solvable.report.tables import edge_table
+
+    _print_table(edge_table(found.to_row()))
+    print(found.sentence)
 
 
 @app.command()

@@ -7,6 +7,8 @@ from .bibliography import cite as cite
 from .bibliography import read_bibliography as read_bibliography
 from .catalogue import all_claims as all_claims
 from .catalogue import find as find
+from .edge import Edge as Edge
+from .edge import find_edge as find_edge
 from .evidence import Evidence as Evidence
 from .evidence import Verdict as Verdict
 from .evidence import load as load

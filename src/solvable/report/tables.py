@@ -38,6 +38,32 @@ def verdict_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def edge_table(row: Mapping[str, Any]) -> Table:
+    """One line a run of a search for an edge: the value of the parameter, error, verdict.
+
+    Parameters
+    ----------
+    row
+        What ``solvable check --edge --json`` prints.
+
+    Raises
+    ------
+    KeyError
+        A row that is not an edge's.
+
+    References
+    ----------
+    None.
+    """
+    table = Table(box=SIMPLE_HEAD, show_edge=False)
+    for name in (row["parameter"], "error", "tolerance", "verdict"):
+        table.add_column(name, justify="left" if name == "verdict" else "right")
+    for run in row["runs"]:
+        error = "none" if run["error"] is None else f"{run['error']:.3g}"
+        table.add_row(f"{run['value']:.4g}", error, f"{row['tolerance']:g}", run["verdict"])
+    return table
+
+
 def claim_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """One line a claim: where it is printed, what it says, and whether it is expected to hold.
 

@@ -7,14 +7,14 @@ from jaxtyping import Array, Bool, Float, Int
 from solvable.errors import OutsideDomain, check_count, is_concrete
 from solvable.numerics import Activation
 from solvable.tasks import Moments, Samples
-from solvable.theory.flows.fixed_points import residual_correlation
+from solvable.theory.flows.fixed_points import learnable_modes, tied_modes
 from solvable.theory.flows.moments import DiagonalMoments
 
 
 def linear_saddle_index(moments: Moments | DiagonalMoments, active: Bool[Array, " mode"], width: int) -> Int[Array, ""]:
     r"""Number of negative curvatures of a layer of linear units at a fixed point, in whatever way it is embedded.
 
-    .. math:: (H - r)\,\mathrm{rank}\,\tilde\Sigma_{yz} + \#\{(k, l) : k \in A,\ l \notin A,\ \lambda_l > \lambda_k\}
+    .. math:: (H - r)\,\#\{l \notin A : \lambda_l > 0\} + \#\{(k, l) : k \in A,\ l \notin A,\ \lambda_l > \lambda_k\}
 
     Each of the H - r directions of unit space that are not in use escapes along every mode left to learn; and a mode in
     use can be turned into a stronger one that is not.
@@ -24,7 +24,8 @@ def linear_saddle_index(moments: Moments | DiagonalMoments, active: Bool[Array, 
     moments
         Of targets and features.
     active
-        A, the r modes in use, in descending order of eigenvalue; strictly distinct eigenvalues.
+        A, the r modes in use, in descending order of eigenvalue. Eigenvalues may be equal or 0: such modes are no way
+        down from each other.
     width
         H, at least r.
 
@@ -49,13 +50,13 @@ def linear_saddle_index(moments: Moments | DiagonalMoments, active: Bool[Array, 
     """
     check_count("width", width, at_least=0)
     used = jnp.sum(active)
-    left = jnp.linalg.svdvals(residual_correlation(moments, active))
-    scale = jnp.linalg.norm(moments.sigma_yz)
-    # Modes are in descending order: every unused one before a used one is stronger.
-    stronger = jnp.sum(jnp.where(active, jnp.cumsum(~active), 0))
+    # A last mode of eigenvalue 0 stands for the units that are not in use.
+    eigenvalues = jnp.append(learnable_modes(moments)[0], 0)
+    stronger = (eigenvalues[None, :] > eigenvalues[:, None]) & ~tied_modes(eigenvalues)
+    down = jnp.sum(stronger[:, :-1] & ~active[None, :], axis=1)
     if is_concrete(used) and int(used) > width:
         raise OutsideDomain(f"`active` uses {int(used)} modes; {width} units hold at most {width}.")
-    return (width - used) * jnp.sum(left > 1e-9 * scale) + stronger
+    return (width - used) * down[-1] + jnp.sum(jnp.where(active, down[:-1], 0))
 
 
 def unit_curvature(

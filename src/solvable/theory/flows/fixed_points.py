@@ -110,11 +110,28 @@ def residual_correlation(
     ----------
     zhang2026, Eq. 42.
     """
-    return _residual(moments, _learnable_power(moments)[1], active)
+    return _residual(moments, learnable_modes(moments)[1], active)
 
 
-def _learnable_power(moments: Moments | DiagonalMoments):
-    """Eigenvalues and eigenvectors (rows) of Sigma_yz Sigma_zz^+ Sigma_yz^T, the modes' number of them."""
+def learnable_modes(
+    moments: Moments | DiagonalMoments,
+) -> tuple[Float[Array, " mode"], Float[Array, "mode output_dim"]]:
+    """Eigenvalues lambda_k, descending, and eigenvectors e_k (rows) of Sigma_yz Sigma_zz^+ Sigma_yz^T.
+
+    Parameters
+    ----------
+    moments
+        Of targets and features; there are min(output_dim, features) modes.
+
+    Raises
+    ------
+    OutsideDomain
+        Raises nothing.
+
+    References
+    ----------
+    zhang2026, Lemma 6; baldi1989.
+    """
     diagonal = moments if isinstance(moments, DiagonalMoments) else diagonalise(moments)
     sigma_yz, variances = diagonal.sigma_yz, diagonal.variances
     cutoff = variances.size * jnp.finfo(variances.dtype).eps * jnp.max(variances)
@@ -124,13 +141,34 @@ def _learnable_power(moments: Moments | DiagonalMoments):
     return jnp.maximum(eigenvalues[::-1][:count], 0), vectors.T[::-1][:count]
 
 
+def tied_modes(eigenvalues: Float[Array, " mode"]) -> Bool[Array, "mode mode"]:
+    """Which modes have equal eigenvalues, up to rounding: within machine precision^(2/3) of the largest.
+
+    Parameters
+    ----------
+    eigenvalues
+        lambda_k, not negative.
+
+    Raises
+    ------
+    OutsideDomain
+        Raises nothing.
+
+    References
+    ----------
+    None: a convention.
+    """
+    rounding = jnp.finfo(eigenvalues.dtype).eps ** (2 / 3) * jnp.max(eigenvalues)
+    return jnp.abs(eigenvalues[:, None] - eigenvalues[None, :]) <= rounding
+
+
 def _residual(moments: Moments | DiagonalMoments, directions: Array, active: Array) -> Array:
     learned = directions * active[:, None].astype(directions.dtype)
     return moments.sigma_yz - learned.T @ (learned @ moments.sigma_yz)
 
 
 def _fixed_points(moments: Moments | DiagonalMoments, active: np.ndarray) -> FixedPoints:
-    eigenvalues, directions = _learnable_power(moments)
+    eigenvalues, directions = learnable_modes(moments)
     learned = jnp.where(active, eigenvalues[None, :], 0)
     residuals = jax.vmap(lambda row: _residual(moments, directions, row))(jnp.asarray(active))
     return FixedPoints(

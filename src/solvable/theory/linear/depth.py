@@ -194,7 +194,7 @@ def _check_depth(depth: float) -> None:
 
 def _check_strengths(start: Array, end: Array, target: Array) -> None:
     for name, value in (("start", start), ("end", end), ("target", target)):
-        if is_concrete(value) and not bool(jnp.all(value > 0)):
+        if is_concrete(value) and not np.all(np.asarray(value) > 0):  # NumPy, so that ``jit`` does not trace the check
             raise OutsideDomain(
                 f"`{name}` is {value}; strengths of a chain must be above 0: one that starts at 0 stays."
             )

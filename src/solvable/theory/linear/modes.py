@@ -42,7 +42,9 @@ def logistic_mode(
     size, goal = jnp.abs(start), sign * target
     decayed = jnp.exp(-2 * jnp.maximum(goal, 0) * times)
     shrunk = jnp.exp(2 * jnp.minimum(goal, 0) * times)
-    return sign * size * shrunk / (decayed + 2 * size * integrated_exponential(-2 * jnp.abs(goal), times))
+    # At a start of 0 the denominator, 1 in principle, underflows.
+    denominator = jnp.where(size > 0, decayed + 2 * size * integrated_exponential(-2 * jnp.abs(goal), times), 1.0)
+    return sign * size * shrunk / denominator
 
 
 def imbalanced_mode(
@@ -86,12 +88,13 @@ def imbalanced_mode(
     """
     growing, shrinking = _eigenvectors(first**2 - second**2, target)
     rate = jnp.hypot((first**2 - second**2) / 2, target)
-    # Everything is multiplied by exp(-nu t), and Z by its square.
-    fall, span = jnp.exp(-2 * rate * times), integrated_exponential(-2 * rate, times)
     grown = growing[0] * first + growing[1] * second
     shrunk = shrinking[0] * first + shrinking[1] * second
-    norm = jnp.sqrt(fall + span * (grown**2 + fall * shrunk**2))
-    at_time = [(up * grown + down * fall * shrunk) / norm for up, down in zip(growing, shrinking, strict=True)]
+    # Everything is multiplied by exp(-nu t), and Z by its square; not where nothing grows, on the way into a saddle.
+    fastest = jnp.where(grown == 0, 0.0, rate)
+    fall, span = jnp.exp(-2 * fastest * times), integrated_exponential(-2 * rate, times)
+    lost, norm = jnp.exp(-(rate + fastest) * times), jnp.sqrt(fall + span * (grown**2 + fall * shrunk**2))
+    at_time = [(up * grown + down * lost * shrunk) / norm for up, down in zip(growing, shrinking, strict=True)]
     return at_time[0], at_time[1]
 
 

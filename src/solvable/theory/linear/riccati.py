@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.linalg import cho_factor, solve_triangular
 from jaxtyping import Array, Float
 
@@ -93,7 +94,7 @@ def two_layer_path(
     second: Float[Array, "output_dim width"],
     times: Float[Array, " record"],
     *,
-    imbalance: float = 0.0,
+    imbalance: float | Float[Array, ""] = 0.0,
 ) -> TwoLayerPath:
     r"""The exact flow of y = W_2 W_1 x on white inputs from W_2^T W_2 - W_1 W_1^T = lambda I.
 
@@ -106,7 +107,7 @@ def two_layer_path(
     times
         Ascending, from 0 on, in units of 1/learning rate on the half mean squared error.
     imbalance
-        lambda.
+        lambda, of either sign; may be traced.
 
     Raises
     ------
@@ -133,5 +134,5 @@ def two_layer_path(
 
 
 def _check_times(times: Array) -> None:
-    if is_concrete(times) and not bool(jnp.all(jnp.diff(times, prepend=jnp.zeros(1, times.dtype)) >= 0)):
+    if is_concrete(times) and np.any(np.diff(times, prepend=0) < 0):  # NumPy, so that ``jit`` does not trace the check
         raise OutsideDomain(f"`times` is {times}; it must ascend, from 0 on.")

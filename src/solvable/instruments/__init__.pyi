@@ -1,6 +1,8 @@
 from .alignment import cosine_to as cosine_to
 from .alignment import measure_alignment as measure_alignment
 from .alignment import top_singular_values as top_singular_values
+from .balancedness import imbalance_drift as imbalance_drift
+from .balancedness import layer_imbalance as layer_imbalance
 from .curvature import ExtremeCurvatures as ExtremeCurvatures
 from .curvature import extreme_curvatures as extreme_curvatures
 from .curvature import hessian_index as hessian_index
@@ -14,11 +16,18 @@ from .fixed_points import FixedPoint as FixedPoint
 from .fixed_points import find_fixed_point as find_fixed_point
 from .heteroclinic import Transition as Transition
 from .heteroclinic import trace_transition as trace_transition
+from .learning_speed import half_learning_times as half_learning_times
+from .learning_speed import mode_strengths as mode_strengths
 from .plateaus import Drop as Drop
 from .plateaus import Plateau as Plateau
 from .plateaus import Stages as Stages
 from .plateaus import find_stages as find_stages
 from .point_kind import PointKind as PointKind
 from .point_kind import classify_point as classify_point
+from .products import product_exponents as product_exponents
+from .tangent_kernel import alignment_at_drop as alignment_at_drop
+from .tangent_kernel import kernel_alignment as kernel_alignment
+from .tangent_kernel import kernel_distance as kernel_distance
+from .tangent_kernel import tangent_kernel as tangent_kernel
 from .width import WidthReduction as WidthReduction
 from .width import reduce_width as reduce_width

@@ -1,3 +1,6 @@
+from .aligned import decoupled_start as decoupled_start
+from .aligned import greedy_start as greedy_start
+from .aligned import orthogonal_start as orthogonal_start
 from .balanced import balanced_start as balanced_start
 from .deep import DeepNetwork as DeepNetwork
 from .deep import initialise_deep as initialise_deep
@@ -6,9 +9,11 @@ from .embeddings import add_dependent_unit as add_dependent_unit
 from .embeddings import add_proportional_unit as add_proportional_unit
 from .embeddings import add_zero_unit as add_zero_unit
 from .embeddings import split_unit as split_unit
+from .imbalanced import imbalanced_start as imbalanced_start
 from .layer import UnitLayer as UnitLayer
 from .layer import initialise as initialise
 from .layer import initialise_for as initialise_for
+from .linear_map import LinearMap as LinearMap
 from .low_rank import low_rank_start as low_rank_start
 from .manifolds import InvariantManifold as InvariantManifold
 from .manifolds import dependent_unit as dependent_unit
@@ -17,6 +22,9 @@ from .manifolds import proportional_units as proportional_units
 from .manifolds import zero_unit as zero_unit
 from .planted import plant_fixed_point as plant_fixed_point
 from .protocol import Network as Network
+from .stochastic import draw_dropout as draw_dropout
+from .stochastic import noisy_coefficients as noisy_coefficients
+from .stochastic import noisy_output_moment as noisy_output_moment
 from .unit_view import get_units as get_units
 from .unit_view import set_units as set_units
 from .unit_view import unit_dependence as unit_dependence

@@ -1,8 +1,14 @@
 from .descent import gradient_descent as gradient_descent
 from .descent import sgd as sgd
 from .flow import gradient_flow as gradient_flow
+from .joint_embedding import CrossCorrelationLoss as CrossCorrelationLoss
+from .joint_embedding import LinearCrossCorrelationLoss as LinearCrossCorrelationLoss
+from .joint_embedding import embedding_correlation as embedding_correlation
 from .objective import FeatureLoss as FeatureLoss
 from .objective import MomentLoss as MomentLoss
 from .objective import SampleLoss as SampleLoss
 from .objective import make_objective as make_objective
+from .stochastic import NoisyLoss as NoisyLoss
+from .stochastic import SampledNoiseLoss as SampledNoiseLoss
 from .trajectory import Trajectory as Trajectory
+from .uncorrelated import UncorrelatedLoss as UncorrelatedLoss

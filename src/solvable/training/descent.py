@@ -46,7 +46,8 @@ def gradient_descent(
     network
         The network at step 0; its dtype is kept.
     data
-        ``Samples``, a task (its population, where moments are exact), or ``Moments``.
+        ``Samples``, a task (its population, where moments are exact), ``Moments``, or a loss of one's own: a function
+        of the network that falls in place of L.
     learning_rate
         eta > 0; may be traced, so that ``vmap`` sweeps it.
     steps

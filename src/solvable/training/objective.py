@@ -1,11 +1,13 @@
-"""The half mean squared error of a network, on the cheapest form of its data that is exact.
+"""What falls in training: the half mean squared error on the cheapest exact form of the data, or any loss given.
 
 A network that is a polynomial of its input, f(x) = A z(x), sees data through moments of z and y only. Three forms of
 the same loss: ``moments`` (nothing left of the samples), ``features`` (samples of z and y; minibatches need it) and
-``samples`` (any network).
+``samples`` (any network). A loss of another kind is any function of the network, best an Equinox module that holds its
+arrays: they are then arguments of what is compiled, and ``vmap`` sweeps them.
 """
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -21,7 +23,8 @@ from solvable.tasks import Moments, Samples, Task, sample_moments
 _FEW_SAMPLES = 4
 
 Reduction = Literal["auto", "moments", "features", "samples"]
-Data = Task | Samples | Moments
+Loss = Callable[[Any], Float[Array, ""]]
+Data = Task | Samples | Moments | Loss
 
 
 @jax.custom_jvp
@@ -87,7 +90,7 @@ class SampleLoss(eqx.Module):
         return SampleLoss(self.inputs[chosen], self.targets[chosen], _equal_weights(chosen, self.weights))
 
 
-Objective = MomentLoss | FeatureLoss | SampleLoss
+Objective = MomentLoss | FeatureLoss | SampleLoss | Loss
 
 
 def _half_mean_square(
@@ -108,7 +111,8 @@ def make_objective(network: Network, data: Data, reduction: Reduction = "auto", 
     network
         Tells which reductions are exact: all of them where ``network.features`` exists, else ``samples`` only.
     data
-        ``Samples``; a task with exact population moments; or ``Moments`` themselves.
+        ``Samples``; a task with exact population moments; ``Moments`` themselves; or a loss of one's own, a function of
+        the network, which is returned as it is.
     reduction
         ``"auto"`` counts multiplications a step and takes the least; a name forces that form.
     batch_size
@@ -126,6 +130,10 @@ def make_objective(network: Network, data: Data, reduction: Reduction = "auto", 
     check_choice("reduction", reduction, ("auto", "moments", "features", "samples"))
     if isinstance(data, Moments):
         return MomentLoss(_require_moments(network, data, reduction))
+    if callable(data) and not isinstance(data, Task):
+        if reduction != "auto":
+            raise OutsideDomain(f"`reduction` is {reduction!r}, but the data are a loss of your own; leave it 'auto'.")
+        return data
     if not isinstance(data, Samples):
         return _population_objective(network, data, reduction)
     features = network.features(data.inputs.shape[1:])
@@ -145,8 +153,8 @@ def make_objective(network: Network, data: Data, reduction: Reduction = "auto", 
 
 
 def name_of(objective: Objective) -> str:
-    """The reduction an objective uses: 'moments', 'features' or 'samples'."""
-    return {MomentLoss: "moments", FeatureLoss: "features", SampleLoss: "samples"}[type(objective)]
+    """The reduction an objective uses: 'moments', 'features', 'samples', or 'own' for a loss of one's own."""
+    return {MomentLoss: "moments", FeatureLoss: "features", SampleLoss: "samples"}.get(type(objective), "own")
 
 
 def _require_moments(network: Network, moments: Moments, reduction: Reduction) -> Moments:

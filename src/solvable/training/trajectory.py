@@ -24,11 +24,12 @@ class Trajectory(eqx.Module):
     times
         Gradient-flow time at each record, ``times = learning_rate * steps``.
     observables
-        ``"loss"``, the half mean squared error on all the data, and whatever else was asked for; records first.
+        ``"loss"``, the half mean squared error on all the data (or the loss that was given), and whatever else was
+        asked for; records first.
     network
         The network after the last step.
     reduction
-        The form of the data that was used: 'moments', 'features' or 'samples'.
+        The form of the data that was used: 'moments', 'features' or 'samples'; 'own' for a loss of one's own.
     """
 
     steps: Int[Array, "*batch record"] | None
@@ -73,7 +74,8 @@ class Trajectory(eqx.Module):
             coords["step"] = (lead[-1], np.asarray(self.steps)[first])
         for dim in batch_dims:
             coords[dim] = (dim, np.arange(self.loss.shape[batch_dims.index(dim)]))
-        attrs = {"reduction": self.reduction, "loss": "(1/2P) sum |y - f(x)|^2", "time": "learning_rate * step"}
+        loss = "as given" if self.reduction == "own" else "(1/2P) sum |y - f(x)|^2"
+        attrs = {"reduction": self.reduction, "loss": loss, "time": "learning_rate * step"}
         return xr.Dataset(arrays, coords, attrs)
 
 

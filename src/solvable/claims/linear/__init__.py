@@ -1,0 +1,1 @@
+"""Claims of linear networks: exact learning curves, landscapes and what initialisation decides."""

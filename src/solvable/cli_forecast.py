@@ -19,11 +19,14 @@ def forecast(
         str | None, typer.Argument(metavar="[DATA]", help="A .npz, .csv or IDX (.gz) file; built-in digits without it.")
     ] = None,
     classes: Annotated[str | None, typer.Option(help="Classes to tell apart, such as 3,5.", show_default="3,5")] = None,
-    model: Annotated[str, typer.Option(help="linear, relu, diagonal, quadratic or attention.")] = "linear",
-    width: Annotated[int | None, typer.Option(help="Hidden units.", show_default="500; 100 or 40 of degree 3")] = None,
+    model: Annotated[str, typer.Option(help="linear, relu, diagonal, quadratic, attention or deep-linear.")] = "linear",
+    width: Annotated[int | None, typer.Option(help="Hidden units.", show_default="by model")] = None,
     init_scale: Annotated[
         float | None,
-        typer.Option(help="Standard deviation of the initial weights.", show_default="1e-6; 1e-2 of degree 3"),
+        typer.Option(
+            help="Standard deviation of the initial weights.",
+            show_default="by model",
+        ),
     ] = None,
     learning_rate: Annotated[float, typer.Option(help="On the half mean squared error.")] = 0.02,
     steps: Annotated[int | None, typer.Option(help="Gradient steps.", show_default="as many as needed")] = None,
@@ -32,6 +35,13 @@ def forecast(
     seeds: Annotated[int, typer.Option(help="Networks to train, all at once.")] = 1,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     context_length: Annotated[int, typer.Option(help="Examples in a sequence, for attention.")] = 31,
+    depth: Annotated[int, typer.Option(help="Weight layers, for deep-linear.")] = 2,
+    components: Annotated[
+        int | None, typer.Option(help="Leading components of the inputs to keep, for deep-linear.", show_default="all")
+    ] = None,
+    whiten: Annotated[bool, typer.Option("--whiten", help="Whiten the inputs, for deep-linear.")] = False,
+    label_noise: Annotated[float, typer.Option(help="Share of labels made wrong, for deep-linear.")] = 0.0,
+    test_share: Annotated[float, typer.Option(help="Share of samples to test on, for deep-linear.")] = 0.0,
     out: Annotated[Path | None, typer.Option(metavar="DIR", show_default=f"a new {_DEFAULT_OUT}")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds already.")] = False,
     as_json: Annotated[
@@ -58,6 +68,11 @@ def forecast(
         "seeds": seeds,
         "seed": seed,
         "context_length": context_length,
+        "depth": depth,
+        "components": components,
+        "whiten": whiten,
+        "label_noise": label_noise,
+        "test_share": test_share,
     }
     with Console(stderr=True).status("forecasting and training" if train else "forecasting"):
         result = _run(data, chosen, settings)
@@ -127,6 +142,8 @@ def summary(result: "xr.Dataset", files: list[str]) -> dict[str, Any]:
         "steps": int(result["step"].values[-1]),
         "stages": stage_rows(result),
         "curve_gap": result.attrs.get("curve_gap"),
+        "best_step": result.attrs.get("best_step"),
+        "measured_best_step": result.attrs.get("measured_best_step"),
         "files": files,
     }
 
@@ -178,6 +195,9 @@ def _describe_network(settings: dict[str, Any]) -> str:
         return f"Diagonal network, one unit an input, from weights √2·{settings['init_scale']:g} and 0"
     if settings["model"] == "attention":
         return f"{settings['width']} linear attention heads, weights from N(0, {settings['init_scale']:g}²)"
+    if settings["model"] == "deep-linear":
+        start = f", each of singular values {settings['init_scale']:.3g} along the data's modes"
+        return f"{settings['depth']} linear layer(s), width {settings['width']}{start if settings['depth'] > 1 else ''}"
     return (
         f"Two-layer {settings['model']} network, width {settings['width']}, weights from N(0, "
         f"{settings['init_scale']:g}²)"
@@ -203,4 +223,11 @@ def _show(result: "xr.Dataset", files: list[str]) -> None:
     gap = result.attrs.get("curve_gap", math.nan)
     if math.isfinite(gap):
         console.print(f"Largest distance of the training curve from the forecast: {gap:.1%} of the initial loss.")
+    if "measured_best_step" in result.attrs or "best_step" in result.attrs:
+        known = lambda name: f"{result.attrs[name]:.0f}" if name in result.attrs else "unknown"  # noqa: E731
+        console.print(
+            f"Best step to stop at by the test loss: forecast {known('best_step')}, measured "
+            f"{known('measured_best_step')}.",
+            markup=False,
+        )
     console.print(f"Figure and data: {', '.join(files)}", markup=False, soft_wrap=True)

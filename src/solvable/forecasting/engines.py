@@ -1,5 +1,6 @@
 """Which theory forecasts which network."""
 
+from solvable.forecasting.deep_linear import predict_deep_linear
 from solvable.forecasting.diagonal import predict_diagonal
 from solvable.forecasting.linear import predict_linear
 from solvable.forecasting.prediction import Prediction
@@ -14,6 +15,7 @@ _ENGINES = {
     "diagonal": predict_diagonal,
     "quadratic": predict_units,
     "attention": predict_units,
+    "deep-linear": predict_deep_linear,
 }
 
 

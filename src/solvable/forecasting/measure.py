@@ -9,10 +9,20 @@ import numpy as np
 
 from solvable.forecasting.settings import Settings
 from solvable.instruments import top_singular_values
-from solvable.networks import AttentionHead, DiagonalLinear, Network, Neuron, Unit, UnitLayer, initialise_for
+from solvable.networks import (
+    AttentionHead,
+    DiagonalLinear,
+    LinearMap,
+    Network,
+    Neuron,
+    Unit,
+    UnitLayer,
+    decoupled_start,
+    initialise_for,
+)
 from solvable.numerics import activations
 from solvable.tasks import Samples
-from solvable.training import Trajectory, gradient_descent, sgd
+from solvable.training import Trajectory, gradient_descent, make_objective, sgd
 from solvable.training.trajectory import wait
 
 _UNITS: dict[str, Unit] = {
@@ -23,7 +33,9 @@ _UNITS: dict[str, Unit] = {
 }
 
 
-def train(samples: Samples, settings: Settings, steps: np.ndarray, modes: int) -> Trajectory:
+def train(
+    samples: Samples, settings: Settings, steps: np.ndarray, modes: int, test: Samples | None = None
+) -> Trajectory:
     """Train ``settings.seeds`` networks by one compiled call.
 
     Parameters
@@ -36,7 +48,9 @@ def train(samples: Samples, settings: Settings, steps: np.ndarray, modes: int) -
         Steps to record at.
     modes
         How many singular values of the first layer to record, as ``"strength"``; of a diagonal network, how many of
-        the largest |u_i v_i|.
+        the largest |u_i v_i|, and of a deep linear one, how many singular values of its map.
+    test
+        Samples that are not trained on; the loss on them is recorded as ``"test_loss"``.
 
     Returns
     -------
@@ -54,7 +68,9 @@ def train(samples: Samples, settings: Settings, steps: np.ndarray, modes: int) -
     ----------
     zhang2026, App. I and Fig. 3.
     """
-    watched = {"strength": (_watch_coordinates if settings.model == "diagonal" else _watch_strengths)(modes)}
+    watched = {"strength": _WATCHES.get(settings.model, _watch_strengths)(modes)}
+    if test is not None:
+        watched["test_loss"] = make_objective(start_network(test, settings, settings.seed_key(0)), test)
 
     def run(key, samples):
         network, (_, key_order) = start_network(samples, settings, key), jax.random.split(key)
@@ -98,8 +114,22 @@ def start_network(samples: Samples, settings: Settings, key: jax.Array) -> Netwo
     if settings.model == "diagonal":
         rest = jnp.zeros(samples.inputs.shape[1], samples.inputs.dtype)
         return DiagonalLinear(rest + jnp.asarray(np.sqrt(2) * settings.init_scale, rest.dtype), rest)
+    if settings.model == "deep-linear":
+        return _start_along_modes(samples, settings, key)
     unit, key_start = _UNITS[settings.model], jax.random.split(key)[0]
     return initialise_for(unit, samples, key_start, width=settings.width, init_scale=settings.init_scale)
+
+
+def _start_along_modes(samples: Samples, settings: Settings, key: jax.Array) -> Network:
+    """Layers with singular values ``init_scale`` along the singular vectors of the data's correlation."""
+    weighted = samples.weights[:, None] * samples.targets
+    left, _, right = jnp.linalg.svd(weighted.T @ samples.inputs, full_matrices=False)
+    if settings.depth == 1:
+        return LinearMap(jnp.zeros((left.shape[0], right.shape[1]), left.dtype))
+    modes = min(left.shape[1], settings.width)
+    widths = (settings.width,) * (settings.depth - 1)
+    scales = jnp.full((settings.depth, modes), settings.init_scale, left.dtype)
+    return decoupled_start(key, left=left[:, :modes], right=right.T[:, :modes], scales=scales, widths=widths)
 
 
 @cache
@@ -112,3 +142,11 @@ def _watch_strengths(count: int) -> Callable[[UnitLayer], jax.Array]:
 def _watch_coordinates(count: int) -> Callable[[DiagonalLinear], jax.Array]:
     """The largest |u_i v_i|."""
     return lambda network: jax.lax.top_k(jnp.abs(network.first * network.second), count)[0]
+
+
+@cache
+def _watch_map(count: int) -> Callable[[Network], jax.Array]:
+    return lambda network: top_singular_values(network.coefficients(), count)
+
+
+_WATCHES = {"diagonal": _watch_coordinates, "deep-linear": _watch_map}

@@ -41,6 +41,8 @@ class Prediction:
         Largest learning rate at which the forecast itself is stable.
     warnings
         Sentences.
+    test_loss, best_step
+        Loss on new data, shape (record,), and the step at which it is smallest; None where there is no theory of it.
     """
 
     engine: str
@@ -50,6 +52,8 @@ class Prediction:
     stages: list[dict[str, Any]]
     stable_rate: float
     warnings: list[str] = field(default_factory=list)
+    test_loss: np.ndarray | None = None
+    best_step: float | None = None
 
 
 Rerun = Callable[[float, jax.Array], Any]

@@ -16,10 +16,12 @@ from solvable.forecasting.engines import predict
 from solvable.forecasting.measure import train
 from solvable.forecasting.prediction import Prediction
 from solvable.forecasting.settings import Settings, make_settings
+from solvable.forecasting.splits import Split, add_label_noise, split
 from solvable.instruments import find_stages
 from solvable.tasks import LabelledData, Samples, make_samples
 from solvable.training import Trajectory
 
+_STRENGTHS = {"diagonal": "largest |u_i v_i|", "deep-linear": "singular values of the map"}
 _NUMBERS = ("predicted_step", "predicted_loss", "level", "singular_value", "scatter")
 
 
@@ -45,14 +47,16 @@ def forecast(
         With labels: the classes to keep, in the order of the outputs.
     **settings
         Fields of ``solvable.forecasting.Settings``: model, width, init_scale, learning_rate, steps, batch_size, train,
-        seeds, seed, context_length. For attention the inputs alone count.
+        seeds, seed; context_length for attention, for which the inputs alone count; depth, components, whiten,
+        label_noise, test_share for deep linear networks.
 
     Returns
     -------
     xr.Dataset
         ``predicted_loss (time)``, ``measured_loss (seed, time)``, ``predicted_strength (time, mode)``,
         ``measured_strength (seed, time, mode)``; per ``stage`` the predicted step, loss, level, singular value and
-        what is learned, and ``measured_step (seed, stage)``, ``measured_stage_loss (seed, stage)``. Coordinates
+        what is learned, and ``measured_step (seed, stage)``, ``measured_stage_loss (seed, stage)``; with a test part,
+        ``predicted_test_loss (time)``, ``measured_test_loss (seed, time)`` and the best step of each. Coordinates
         ``step`` and ``time`` (learning_rate * step). Attributes: model, engine, warnings (JSON), settings (JSON),
         curve_gap.
         Measured variables are missing where nothing was trained. Losses are (1/2P) sum |y - f(x)|^2.
@@ -74,19 +78,22 @@ def forecast(
     """
     checked = make_settings(settings)
     with jax.enable_x64(True):
-        samples, names, remarks = _samples(inputs, targets, labels, classes, checked)
+        data, names = _samples(inputs, targets, labels, classes, checked)
+        samples = data.train
         _check_batch(samples, checked)
         prediction = predict(samples, checked, names)
-        prediction.warnings.extend(remarks)
-        modes = min(3, *samples.inputs.shape, samples.targets.shape[1] + 1, checked.width)
-        trajectory = _train(samples, checked, prediction, modes) if checked.train else None
+        prediction.warnings.extend(data.remarks)
+        trajectory = _train(data, checked, prediction) if checked.train else None
         return _assemble(prediction, trajectory, checked)
 
 
-def _train(samples: Samples, settings: Settings, prediction: Prediction, modes: int) -> Trajectory:
+def _train(data: Split, settings: Settings, prediction: Prediction) -> Trajectory:
     """Train, and where a network diverges although the forecast did not, say at which step and what is stable."""
+    samples = data.train
+    outputs = samples.targets.shape[1] + (settings.model != "deep-linear")
+    modes = min(3, *samples.inputs.shape, outputs, settings.width)
     try:
-        trajectory = train(samples, settings, prediction.steps, modes)
+        trajectory = train(samples, settings, prediction.steps, modes, data.test)
         bad = np.flatnonzero(~np.all(np.isfinite(trajectory.loss), axis=0))
         if not bad.size:
             return trajectory
@@ -100,14 +107,18 @@ def _train(samples: Samples, settings: Settings, prediction: Prediction, modes: 
     )
 
 
-def _samples(inputs, targets, labels, classes, settings: Settings) -> tuple[Samples, list[str], list[str]]:
-    """What is learned, what each output stands for, and what there is to say of it."""
+def _samples(inputs, targets, labels, classes, settings: Settings) -> tuple[Split, list[str]]:
+    """What is learned and tested on, and what each output stands for."""
+    if settings.model == "deep-linear":
+        samples, names = _own_samples(inputs, targets, labels, classes, settings)
+        return split(np.asarray(samples.inputs), np.asarray(samples.targets), settings), names
     if settings.model != "attention":
-        return (*_own_samples(inputs, targets, labels, classes, settings), [])
+        samples, names = _own_samples(inputs, targets, labels, classes, settings)
+        return Split(samples, None, ()), names
     if targets is not None:
         raise OutsideDomain("`targets` are given, but attention learns regression in context; leave them out.")
     sequences, remark = make_sequences(inputs.inputs if isinstance(inputs, LabelledData) else _matrix(inputs), settings)
-    return sequences, ["the query's label"], [remark]
+    return Split(sequences, None, (remark,)), ["the query's label"]
 
 
 def _own_samples(inputs, targets, labels, classes, settings: Settings) -> tuple[Samples, list[str]]:
@@ -117,6 +128,9 @@ def _own_samples(inputs, targets, labels, classes, settings: Settings) -> tuple[
         inputs = LabelledData(np.asarray(inputs), np.asarray(labels), "the data")
     if isinstance(inputs, LabelledData):
         data = inputs.select(classes) if classes is not None else inputs
+        if settings.label_noise:
+            noisy = add_label_noise(np.asarray(data.labels), settings.label_noise, settings.seed)
+            data = LabelledData(data.inputs, noisy, data.name, data.classes)
         names = [str(label) for label in data.classes]
         if settings.model == "diagonal" and len(names) == 2:
             signs = np.where(data.labels == data.classes[1], 1.0, -1.0)
@@ -126,7 +140,11 @@ def _own_samples(inputs, targets, labels, classes, settings: Settings) -> tuple[
         raise OutsideDomain("`targets` is missing; give targets (num_samples, output_dim), or `labels`.")
     if classes is not None:
         raise OutsideDomain(f"`classes` is {classes!r}, but targets have no classes; give `labels` instead of targets.")
-    samples = make_samples(_matrix(inputs), _numbers("targets", targets))
+    wanted = _numbers("targets", targets)
+    if settings.label_noise:
+        rng = np.random.default_rng(settings.seed + 3)
+        wanted = wanted + settings.label_noise * rng.normal(size=wanted.shape)
+    samples = make_samples(_matrix(inputs), wanted)
     return samples, [f"output {index}" for index in range(samples.targets.shape[1])]
 
 
@@ -172,9 +190,16 @@ def _assemble(prediction: Prediction, trajectory, settings: Settings) -> xr.Data
         "warnings": json.dumps(prediction.warnings),
         "settings": json.dumps(asdict(settings)),
         "loss": "(1/2P) sum |y - f(x)|^2",
-        "strength": "largest |u_i v_i|" if settings.model == "diagonal" else "singular values of first-layer weights",
+        "strength": _STRENGTHS.get(settings.model, "singular values of first-layer weights"),
         "time": "learning_rate * step",
     }
+    if prediction.test_loss is not None:
+        variables["predicted_test_loss"] = ("time", prediction.test_loss)
+        attrs["best_step"] = prediction.best_step
+    if trajectory is not None and "test_loss" in trajectory.observables:
+        tested = np.asarray(trajectory.observables["test_loss"])
+        variables["measured_test_loss"] = (("seed", "time"), tested)
+        attrs["measured_best_step"] = float(prediction.steps[np.argmin(tested.mean(axis=0))])
     if trajectory is not None:
         measured = np.asarray(trajectory.loss)
         steps, losses = _measured_stages(prediction, measured, settings)

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 import jax
 
-from solvable.errors import OutsideDomain, check_choice, check_count, check_positive
+from solvable.errors import OutsideDomain, check_choice, check_count, check_non_negative, check_positive
 
-Model = Literal["linear", "relu", "diagonal", "quadratic", "attention"]
-MODELS: tuple[Model, ...] = ("linear", "relu", "diagonal", "quadratic", "attention")
+Model = Literal["linear", "relu", "diagonal", "quadratic", "attention", "deep-linear"]
+MODELS: tuple[Model, ...] = ("linear", "relu", "diagonal", "quadratic", "attention", "deep-linear")
 # Units of degree 3 leave small weights after a time of 1/init_scale, not of its logarithm.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "quadratic": {"width": 100, "init_scale": 1e-2},
@@ -26,7 +26,7 @@ class Settings:
     model
         ``"linear"``, ``"relu"`` or ``"quadratic"``: activation of the two-layer network, no biases; ``"diagonal"``: one
         unit an input, f(x) = sum_i u_i v_i x_i; ``"attention"``: linear attention heads of rank one, which learn
-        regression in context on the inputs.
+        regression in context on the inputs; ``"deep-linear"``: ``depth`` linear layers.
     width
         Number of hidden units; a diagonal network has as many as inputs.
     init_scale
@@ -46,6 +46,16 @@ class Settings:
         Of everything random.
     context_length
         Examples in a sequence, for attention.
+    depth
+        Weight layers of a deep linear network, each with singular values ``init_scale`` along the modes of the data.
+    components
+        Leading principal components that inputs are reduced to, for deep linear networks; None keeps the inputs.
+    whiten
+        Whether inputs are centred and whitened, by the pseudo-inverse where they do not span their space; as above.
+    label_noise
+        Share of the labels that are replaced by another class; of targets, the standard deviation of what is added.
+    test_share
+        Share of the samples that are not trained on; the test error on them is forecast and measured. As above.
 
     Raises
     ------
@@ -67,6 +77,11 @@ class Settings:
     seeds: int = 1
     seed: int = 0
     context_length: int = 31
+    depth: int = 2
+    components: int | None = None
+    whiten: bool = False
+    label_noise: float = 0.0
+    test_share: float = 0.0
 
     def __post_init__(self) -> None:
         check_choice("model", self.model, MODELS)
@@ -80,6 +95,18 @@ class Settings:
         check_count("seeds", self.seeds)
         check_count("seed", self.seed, at_least=0)
         check_count("context_length", self.context_length)
+        self._check_deep()
+
+    def _check_deep(self) -> None:
+        check_count("depth", self.depth)
+        if self.components is not None:
+            check_count("components", self.components)
+        check_non_negative("label_noise", self.label_noise)
+        if not 0 <= self.test_share < 1:
+            raise OutsideDomain(f"`test_share` is {self.test_share}; it must be a share of the samples, below 1.")
+        for name in ("depth", "components", "whiten", "label_noise", "test_share"):
+            if self.model != "deep-linear" and getattr(self, name) != Settings.__dataclass_fields__[name].default:
+                raise OutsideDomain(f"`{name}` is for deep linear networks; say `model` deep-linear, or leave it out.")
 
     def seed_key(self, number: int) -> jax.Array:
         """Randomness of the network of this number, of ``seeds``; raises nothing. References: none."""
@@ -108,7 +135,11 @@ def make_settings(given: Mapping[str, Any]) -> Settings:
         if name not in known:
             raise OutsideDomain(f"`{name}` is no setting of a forecast; the settings are: {', '.join(known)}.")
     told = {name: value for name, value in given.items() if value is not None}
-    return Settings(**{**_DEFAULTS.get(str(told.get("model")), {}), **told})
+    defaults = _DEFAULTS.get(str(told.get("model")), {})
+    if told.get("model") == "deep-linear" and isinstance(told.get("depth", 2), int) and told.get("depth", 2) > 0:
+        # The map starts at one in a million, whatever the depth.
+        defaults = {"init_scale": 10 ** (-6 / told.get("depth", 2))}
+    return Settings(**{**defaults, **told})
 
 
 def read_classes(text: str | None) -> tuple[Any, ...] | None:

@@ -16,6 +16,7 @@ _KIND = {
     "diagonal": "a diagonal linear network",
     "quadratic": "a two-layer quadratic network",
     "attention": "linear attention",
+    "deep-linear": "a deep linear network",
 }
 
 
@@ -56,6 +57,11 @@ def _draw_loss(ax: Axes, result: xr.Dataset) -> None:
     ax.plot(steps, result["predicted_loss"], color=PALETTE[0], label="theory")
     if "measured_loss" in result:
         _draw_markers(ax, steps, result["measured_loss"], PALETTE[1], "training")
+    if "predicted_test_loss" in result:
+        ax.plot(steps, result["predicted_test_loss"], color=PALETTE[2], label="theory, test")
+        ax.axvline(result.attrs["best_step"], color=PALETTE[2], ls=":", lw=1)
+    if "measured_test_loss" in result:
+        _draw_markers(ax, steps, result["measured_test_loss"], PALETTE[3], "test")
     _name_stages(ax, result)
     ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
     ax.set_ylabel(r"loss $\frac{1}{2P}\sum_\mu\,|y_\mu - f(x_\mu)|^2$")

@@ -163,4 +163,4 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _with_scatter(value: float | None, scatter: float | None) -> str:
-    return _number(value, ".0f") + ("" if scatter is None else f" ± {scatter:{'.1g' if scatter < 1 else '.0f'}}")
+    return _number(value, ".0f") + ("" if not scatter else f" ± {scatter:{'.1g' if scatter < 1 else '.0f'}}")

@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 
 from solvable.claims import all_claims, find, read_bibliography
@@ -62,10 +64,11 @@ def test_comments_beside_parameters_are_kept(toys):
 def test_every_paper_has_a_citation_with_author_year_and_place():
     for key, paper in read_bibliography().items():
         assert paper.fields["year"] in paper.citation
-        assert key.rstrip("0123456789abcd").lower() in paper.citation.lower().replace("-", "")
+        plain = unicodedata.normalize("NFKD", paper.citation).encode("ascii", "ignore").decode()
+        assert key.rstrip("0123456789abcd").lower() in plain.lower().replace("-", "")
         assert not set("{}") & set(paper.citation)
         assert paper.bibtex.startswith("@")
-        assert key.startswith("zhang2026") or paper.link.startswith("https://")
+        assert key in ("zhang2026", "fukumizu1998") or paper.link.startswith("https://")  # those two have none
     text = PAPERS.read_text(encoding="utf-8")
     assert "\n\n".join(paper.bibtex for paper in read_bibliography().values()) == text.strip()
 

@@ -94,10 +94,11 @@ def test_relu_networks_escape_when_forecast(case):
     pair = orthogonal_pair()
     data = (np.asarray(pair.inputs), np.asarray(pair.targets)) if case == "orthogonal" else gaussian()
     found = solvable.forecast(*data, model="relu", width=300, **RULE)
-    assert found.sizes["stage"] == 1
     assert float(found["measured_step"][0, 0]) == pytest.approx(float(found["predicted_step"][0]), rel=0.04)
-    assert found.attrs["curve_gap"] < 0.08  # where the forecast goes, NaN later
-    assert np.isnan(found["predicted_loss"].values[-1])
+    # Later stages are those of the limit of small weights.
+    later = slice(1, found.sizes["stage"])
+    assert found["measured_step"][0, later].values == pytest.approx(found["predicted_step"][later].values, rel=0.15)
+    assert found.attrs["curve_gap"] < 0.08  # where the forecast goes, NaN between levels
     assert np.isfinite(found["measured_loss"].values).all()
     assert "predicted_strength" not in found
 

@@ -30,13 +30,14 @@ def make_sequences(inputs: np.ndarray, settings: Settings) -> tuple[Samples, str
     Raises
     ------
     OutsideDomain
-        Inputs that are all alike.
+        Inputs that are all alike, not finite, or of another shape.
 
     References
     ----------
     zhang2026, App. I (Fig. 1F); zhang2025.
     """
-    inputs = np.asarray(inputs, float)
+    if inputs.ndim != 2 or not np.all(np.isfinite(inputs)):
+        raise OutsideDomain(f"`inputs` has shape {inputs.shape}; it must be (num_samples, input_dim), all finite.")
     spread = np.linalg.svd(inputs - inputs.mean(axis=0), compute_uv=False)[:_COMPONENTS] ** 2
     if not spread[0] > 0:
         raise OutsideDomain("`inputs` are all alike; attention learns from inputs that differ.")

@@ -117,7 +117,8 @@ def _samples(inputs, targets, labels, classes, settings: Settings) -> tuple[Spli
         return Split(samples, None, ()), names
     if targets is not None:
         raise OutsideDomain("`targets` are given, but attention learns regression in context; leave them out.")
-    sequences, remark = make_sequences(inputs.inputs if isinstance(inputs, LabelledData) else _matrix(inputs), settings)
+    array = inputs.inputs if isinstance(inputs, LabelledData) else _numbers("inputs", inputs).astype(float)
+    sequences, remark = make_sequences(array, settings)
     return Split(sequences, None, (remark,)), ["the query's label"]
 
 
@@ -144,15 +145,10 @@ def _own_samples(inputs, targets, labels, classes, settings: Settings) -> tuple[
     if settings.label_noise:
         rng = np.random.default_rng(settings.seed + 3)
         wanted = wanted + settings.label_noise * rng.normal(size=wanted.shape)
-    samples = make_samples(_matrix(inputs), wanted)
+    samples = make_samples(_numbers("inputs", inputs).astype(float), wanted)
+    if samples.inputs.ndim != 2:
+        raise OutsideDomain(f"`inputs` has shape {samples.inputs.shape}; it must be (num_samples, input_dim).")
     return samples, [f"output {index}" for index in range(samples.targets.shape[1])]
-
-
-def _matrix(inputs: ArrayLike) -> np.ndarray:
-    array = _numbers("inputs", inputs).astype(float)
-    if array.ndim != 2:
-        raise OutsideDomain(f"`inputs` has shape {array.shape}; it must be (num_samples, input_dim).")
-    return array
 
 
 def _numbers(name: str, values: ArrayLike) -> np.ndarray:

@@ -26,11 +26,14 @@ class Staircase:
         The step at which each saddle is reached, shape (stage,); the first is 0.
     large
         The saddles that are stages: those whose loss is lower by more than ``DROP``.
+    doubt
+        Steps by which each saddle may come earlier or later, shape (stage,).
     """
 
     path: SaddlePath
     at_steps: np.ndarray
     large: np.ndarray
+    doubt: np.ndarray
 
     def record(self, settings: Settings) -> np.ndarray:
         """The steps to record at: half as long again as the last stage takes, or what was asked for."""
@@ -41,8 +44,8 @@ class Staircase:
 
     def loss(self, steps: np.ndarray) -> np.ndarray:
         """The level at each step; NaN where the loss is between two."""
-        at = self.at_steps[self.large]
-        near = np.any(np.abs(steps[:, None] - at[None, :]) < _ON_ITS_WAY * at[None, :], axis=1)
+        at, doubt = self.at_steps[self.large], self.doubt[self.large]
+        near = np.any(np.abs(steps[:, None] - at[None, :]) < np.maximum(_ON_ITS_WAY * at, doubt)[None, :], axis=1)
         return np.where(near, np.nan, self.path.loss[self.places(steps)])
 
     def places(self, steps: np.ndarray) -> np.ndarray:
@@ -54,10 +57,13 @@ class Staircase:
         return [int(stage) for stage in self.large if self.at_steps[stage] < steps[-1]]
 
 
-def make_staircase(path: SaddlePath, flow_times: np.ndarray, learning_rate: float) -> Staircase:
-    """The staircase of a path whose saddles are reached at these gradient-flow times."""
+def make_staircase(
+    path: SaddlePath, flow_times: np.ndarray, learning_rate: float, doubt: np.ndarray | None = None
+) -> Staircase:
+    """The staircase of a path whose saddles are reached at these gradient-flow times, give or take ``doubt``."""
     large = np.flatnonzero(-np.diff(path.loss) > DROP * path.loss[0]) + 1
-    return Staircase(path, flow_times / learning_rate, large)
+    doubt = np.zeros_like(flow_times) if doubt is None else doubt
+    return Staircase(path, flow_times / learning_rate, large, doubt / learning_rate)
 
 
 def stage_row(saddle: Saddle, step: float, rate: float, learned: str, scatter: float) -> dict[str, float | str]:

@@ -1,6 +1,7 @@
 """ReLU units, quadratic units, attention heads: each followed from saddle to saddle, from the network's own start."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import equinox as eqx
 import jax
@@ -27,6 +28,8 @@ ENGINE = "staircase of saddles (alternating gradient flows)"
 # Units of the network that are followed: more of them cost more than they change.
 MOST_UNITS = 128
 _MOST_SADDLES = 20
+# Growth times on either side of a stage in which the loss may be on its way.
+_DOUBT = 3.0
 _UNITS = {"relu": (flows.relu_unit, 2), "quadratic": (flows.square_unit, 3), "attention": (flows.attention_unit, 3)}
 
 
@@ -126,7 +129,9 @@ def follow_units(samples: Samples, settings: Settings) -> UnitStaircase:
     path = flows.alternate(flows.SampledUnits(data, unit, weights, settings.init_scale, degree), holds)
     saddles = tuple(saddle for saddle in path.saddles if isinstance(saddle, flows.UnitSaddle))
     falls = np.array([saddle.half_time for saddle in saddles])
-    stairs = make_staircase(path, path.flow_times(settings.init_scale) + falls, settings.learning_rate)
+    times = path.flow_times(settings.init_scale) + falls
+    doubt = np.array([_DOUBT * _scatter(*pair, degree) for pair in pairwise((saddles[0], *saddles))])
+    stairs = make_staircase(path, times, settings.learning_rate, doubt)
     return UnitStaircase(stairs, saddles, network, why)
 
 
@@ -168,8 +173,14 @@ def unit_stage(found: UnitStaircase, stage: int, names: list[str], settings: Set
     rate = degree * float(before.utility[unit])
     read, write = np.asarray(layer.first[unit]), np.asarray(layer.second[:, unit])
     learned = f"unit {unit}: {describe_reading(read, settings)}{_describe_writing(write, names, settings)}"
-    scatter = max(after.half_time, 1 / max(abs(rate), 1e-300)) / settings.learning_rate
+    scatter = _scatter(before, after, degree) / settings.learning_rate
     return stage_row(after, float(found.stairs.at_steps[stage]), rate, learned, scatter)
+
+
+def _scatter(before: flows.UnitSaddle, after: flows.UnitSaddle, degree: int) -> float:
+    """Flow time that the theory leaves open: it leaves out a constant of order 1 in the exponent of the growth."""
+    rate = degree * abs(float(before.utility[after.unit]))
+    return max(after.half_time, 1 / max(rate, 1e-300)) if after.unit >= 0 else 0.0
 
 
 def describe_reading(weights: np.ndarray, settings: Settings) -> str:

@@ -72,8 +72,10 @@ def test_gap_of_the_kernel_machine_is_what_the_flow_leaves_outside_the_data():
     outside = tests - tests @ basis @ basis.T
     size = np.sqrt(np.trace(inner.second_gram[-1]))
     seen = outside @ (first.T @ common) * size / np.linalg.norm(common)
-    # The kernel machine has half of it, from the part of W^T W between the data's span and the rest.
-    np.testing.assert_allclose(gap, seen / 2, rtol=1e-2, atol=1e-9)
+    # The limit kernel c I + c' b b^T shares nothing between the data's span and the rest; the network's own, half.
+    np.testing.assert_allclose(gap, seen, rtol=1e-2, atol=1e-9)
+    halved = kernel_machine_gap(first, second, train, labels, tests, own_kernel=True)
+    np.testing.assert_allclose(halved, gap / 2)
     np.testing.assert_allclose(kernel_machine_gap(first, second, train, labels, train), 0, atol=1e-16)
     with pytest.raises(OutsideDomain, match="`train_inputs` holds 11 samples"):
         kernel_machine_gap(first, second, jnp.ones((11, 10)), jnp.ones(11), tests)

@@ -168,9 +168,8 @@ class KernelMachine(Claim):
         start = _start(self)
 
         def gap(scale):
-            difference = theory.linear.kernel_machine_gap(
-                scale * start.first, scale * start.second, train, labels, tests
-            )
+            weights = scale * start.first, scale * start.second
+            difference = theory.linear.kernel_machine_gap(*weights, train, labels, tests, own_kernel=True)
             return jnp.sqrt(jnp.mean(difference**2))
 
         return self._label(jax.jit(jax.vmap(gap))(scales))

@@ -71,10 +71,10 @@ class Overtraining(Claim):
             )
             assert isinstance(small, networks.UnitLayer)
             spare = max(self.widths) - width
-            return jnp.pad(small.first, ((0, spare), (0, 0))), jnp.pad(small.second, ((0, 0), (0, spare))), small.unit
+            first, second = jnp.pad(small.first, ((0, spare), (0, 0))), jnp.pad(small.second, ((0, 0), (0, spare)))
+            return networks.UnitLayer(first, second, small.unit)
 
-        first, second, unit = zip(*(start(width) for width in self.widths), strict=True)
-        return networks.UnitLayer(jnp.stack(first), jnp.stack(second), unit[0])
+        return jax.tree.map(lambda *weights: jnp.stack(weights), *map(start, self.widths))
 
     def _record(self) -> np.ndarray:
         import numpy as np

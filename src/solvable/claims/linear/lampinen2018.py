@@ -183,10 +183,19 @@ class GeneralisationDynamics(Claim):
         )
 
     def draw(self, ax: Axes, prediction: xr.Dataset, measurement: xr.Dataset) -> list[Artist]:
-        from solvable.report.figures import draw_default
+        from solvable.report.figures import PALETTE
 
-        artists = draw_default(ax, prediction, measurement, "train_error")
-        artists += draw_default(ax, prediction, measurement, "test_error")
-        artists.append(ax.axvline(float(prediction["stop"]), color="0.5", lw=0.8, ls=":"))
-        ax.text(float(prediction["stop"]), ax.get_ylim()[1], " best stop", va="top", fontsize="small", color="0.4")
+        artists: list[Artist] = []
+        for colour, name in zip(PALETTE, ("train_error", "test_error"), strict=False):
+            mean, spread = measurement[name].mean("seed"), measurement[name].std("seed")
+            label = name.replace("_", " ")
+            artists += ax.plot(prediction["time"], prediction[name], color=colour, label=f"{label}, theory")
+            artists += ax.errorbar(
+                measurement["time"], mean, spread, fmt="o", ms=4, mfc="none", capsize=2, color=colour,
+                label=f"{label}, measured",
+            ).get_children()  # fmt: skip
+        stop = float(prediction["stop"])
+        artists.append(ax.axvline(stop, color="0.5", lw=0.8, ls=":", label="best stop"))
+        ax.set(xlabel="time, learning rate × steps", ylabel="error, as a share of its start")
+        ax.legend(fontsize="small")
         return artists

@@ -82,10 +82,12 @@ def kernel_machine_gap(
     train_inputs: Float[Array, "num_samples input_dim"],
     targets: Float[Array, " num_samples"],
     test_inputs: Float[Array, "num_tests input_dim"],
+    *,
+    own_kernel: bool = False,
 ) -> Float[Array, " num_tests"]:
-    r"""Trained network minus the kernel machine of its own final kernel: what initial weights see outside the data.
+    r"""Trained network minus the machine of its final kernel: what initial weights see outside the data.
 
-    .. math:: f(x) - f_K(x) = \tfrac12 \sqrt s\;x^\top (I - P)\,W_0^\top \frac{z}{|z|} + O(\sigma^2), \qquad
+    .. math:: f(x) - f_K(x) = \sqrt s\;x^\top (I - P)\,W_0^\top \frac{z}{|z|} + O(\sigma^2), \qquad
        s\beta = \frac1n X^\top y, \quad z = \tfrac12 (W_0 \beta + a_0)
 
     Parameters
@@ -96,21 +98,19 @@ def kernel_machine_gap(
         X and y, with X X^T = n I: fewer samples than dimensions, white on their span, which P projects on.
     test_inputs
         x, one a row.
+    own_kernel
+        Whether the machine's kernel is that of the trained network itself, and not its limit of vanishing weights,
+        ``converged_kernel``. The former shares half of what the network sees outside the data: half the gap.
 
     Returns
     -------
     Array
-        Of relative size sigma sqrt((input_dim - num_samples) / s) / 2 on Gaussian inputs; 0 within the data's span.
+        Of relative size sigma sqrt((input_dim - num_samples) / s) on Gaussian inputs; 0 within the data's span.
 
     Raises
     ------
     OutsideDomain
         More samples than input dimensions.
-
-    Notes
-    -----
-    The final kernel shares half of what the network sees outside the data; the machine of the limit kernel
-    ``converged_kernel``, which shares nothing, is at twice this.
 
     References
     ----------
@@ -130,4 +130,5 @@ def kernel_machine_gap(
     direction = jnp.where(size > 0, common / jnp.where(size > 0, size, 1), 0)
     basis = jnp.linalg.qr(train_inputs.T)[0]
     outside = test_inputs - (test_inputs @ basis) @ basis.T
-    return jnp.sqrt(strength) / 2 * (outside @ (first.T @ direction))
+    share = 0.5 if own_kernel else 1.0
+    return share * jnp.sqrt(strength) * (outside @ (first.T @ direction))

@@ -39,7 +39,7 @@ def time_closed_forms():
     targets, starts = jnp.linspace(0.1, 3, 100)[None], jnp.full((1, 100), 1e-3)
     calls = {
         "logistic_mode": (jax.jit(linear.logistic_mode), (times, targets, starts)),
-        "imbalanced_mode": (jax.jit(linear.imbalanced_mode), (times, starts, 2 * starts, targets)),
+        "imbalanced_strength": (jax.jit(linear.imbalanced_strength), (times, starts, 2 * starts, targets)),
     }
     for name, (solve, given) in calls.items():
         seconds = best_of(lambda solve=solve, given=given: solve(*given))

@@ -8,9 +8,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
-from solvable.theory.linear import gram_schmidt_start, imbalanced_mode, imbalanced_rate, logistic_mode
+from solvable.theory.linear import (
+    gram_schmidt_start,
+    imbalanced_mode,
+    imbalanced_rate,
+    imbalanced_strength,
+    logistic_mode,
+)
 
-logistic, imbalanced = jax.jit(logistic_mode), jax.jit(imbalanced_mode)
+logistic, imbalanced, strength_of = jax.jit(logistic_mode), jax.jit(imbalanced_mode), jax.jit(imbalanced_strength)
 TIMES = np.linspace(0, 3, 7)
 strengths = st.floats(-3, 3).map(lambda value: round(value, 3))
 
@@ -33,6 +39,8 @@ def solve(first, second, target):
 def test_weights_follow_their_flow(first, second, target):
     found = np.stack(imbalanced(jnp.asarray(TIMES), first, second, target))
     np.testing.assert_allclose(found, solve(first, second, target), rtol=1e-6, atol=1e-8)
+    product = strength_of(jnp.asarray(TIMES), first, second, target)
+    np.testing.assert_allclose(product, found[0] * found[1], rtol=1e-12, atol=1e-300)
 
 
 @settings(max_examples=40, deadline=None)

@@ -41,6 +41,7 @@ from .joint_embedding import kernel_embedding as kernel_embedding
 from .modes import gram_schmidt_start as gram_schmidt_start
 from .modes import imbalanced_mode as imbalanced_mode
 from .modes import imbalanced_rate as imbalanced_rate
+from .modes import imbalanced_strength as imbalanced_strength
 from .modes import logistic_mode as logistic_mode
 from .neuron import NeuronPath as NeuronPath
 from .neuron import kernel_turn as kernel_turn

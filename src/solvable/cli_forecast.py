@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _DEFAULT_OUT = "solvable-forecast"
 _DEFAULT_CLASSES = (3, 5)
+# Options about data and output; all others are settings of the forecast, by the same names.
+_NO_SETTINGS = ("data", "classes", "out", "overwrite", "as_json")
 
 
 def forecast(
@@ -49,6 +51,7 @@ def forecast(
     ] = False,
 ) -> None:
     """Say how training will go on DATA (which stages, when, at what loss), train, and show both."""
+    settings = {name: value for name, value in locals().items() if name not in _NO_SETTINGS}
     from rich.console import Console
 
     from solvable.forecasting import read_classes
@@ -57,23 +60,6 @@ def forecast(
     chosen = read_classes(classes)
     target = out if out is not None else _fresh(Path(_DEFAULT_OUT))
     check_destination(target, overwrite)
-    settings = {
-        "model": model,
-        "width": width,
-        "init_scale": init_scale,
-        "learning_rate": learning_rate,
-        "steps": steps,
-        "batch_size": batch_size,
-        "train": train,
-        "seeds": seeds,
-        "seed": seed,
-        "context_length": context_length,
-        "depth": depth,
-        "components": components,
-        "whiten": whiten,
-        "label_noise": label_noise,
-        "test_share": test_share,
-    }
     with Console(stderr=True).status("forecasting and training" if train else "forecasting"):
         result = _run(data, chosen, settings)
     with publish(target, overwrite=overwrite) as fresh:

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from solvable.errors import OutsideDomain
 from solvable.forecasting.data_modes import Modes, find_modes
 from solvable.forecasting.held_out import forecast_test_error
 from solvable.forecasting.prediction import (
@@ -13,7 +12,9 @@ from solvable.forecasting.prediction import (
     describe_direction,
     record_steps,
     refuse_uncorrelated,
+    refuse_unstable,
     rule_warnings,
+    stage_row,
 )
 from solvable.forecasting.settings import Settings
 from solvable.instruments import find_stages
@@ -23,7 +24,7 @@ from solvable.theory import linear
 from solvable.training.objective import moment_loss
 
 # Covariance off the modes' own axes, as a share of all of it, below which they are taken to decouple.
-COMMUTES = 1e-6
+_COMMUTES = 1e-6
 # Modes weaker than this share of the strongest wait longer than anyone trains.
 _WEAKEST = 1e-3
 
@@ -55,13 +56,9 @@ def predict_deep_linear(samples: Samples, settings: Settings, names: list[str]) 
     # A hidden layer passes on as many modes as it has units.
     modes = all_modes.first(settings.width) if settings.depth > 1 else all_modes
     limit = 2 / _sharpest(modes, moments, settings.depth)
-    if settings.learning_rate > limit:
-        raise OutsideDomain(
-            f"`learning_rate` is {settings.learning_rate:g}: gradient descent on this network is stable below "
-            f"{limit:.3g} for these data; use a smaller one."
-        )
+    refuse_unstable(limit, "this network", settings)
     steps = np.asarray(record_steps(settings.steps or choose_steps(1.5 * _last_time(modes, settings), settings)))
-    exact = modes.coupling <= COMMUTES
+    exact = modes.coupling <= _COMMUTES
     strengths, loss = (_decoupled if exact else _coupled)(moments, modes, steps, settings)
     drops = find_stages(steps, loss).drops[: modes.covariance.size]
     test = forecast_test_error(samples, moments, all_modes, steps, settings)
@@ -70,17 +67,12 @@ def predict_deep_linear(samples: Samples, settings: Settings, names: list[str]) 
         steps,
         loss,
         strengths,
-        [_stage(drop, mode, modes, names, settings) for mode, drop in enumerate(drops)],
+        [_stage(drop, mode, modes, names) for mode, drop in enumerate(drops)],
         limit,
         [_why(modes, exact), *test.remarks, *rule_warnings(limit, settings)],
         test_loss=test.loss,
         best_step=test.best_step,
     )
-
-
-def start_strength(settings: Settings) -> float:
-    """Singular values of the map at the start; 0 for one layer, which needs none."""
-    return settings.init_scale**settings.depth if settings.depth > 1 else 0.0
 
 
 def _decoupled(moments: Moments, modes: Modes, steps: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
@@ -90,7 +82,7 @@ def _decoupled(moments: Moments, modes: Modes, steps: np.ndarray, settings: Sett
     if settings.depth == 1:
         strengths = linear.one_layer_mode(times, covariance[None], variance[None], jnp.zeros_like(covariance)[None])
     else:
-        start = jnp.full_like(covariance, start_strength(settings))[None]
+        start = jnp.full_like(covariance, settings.start_strength)[None]
         strengths = linear.depth_mode(times * variance[None], (covariance / variance)[None], start, settings.depth)
     # What no map of these modes can fit.
     floor = (moments.target_power - jnp.sum(covariance**2 / variance)) / 2
@@ -100,7 +92,7 @@ def _decoupled(moments: Moments, modes: Modes, steps: np.ndarray, settings: Sett
 
 def _coupled(moments: Moments, modes: Modes, steps: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
     """Strengths, largest first, and loss of the end-to-end map on any inputs."""
-    begin = start_strength(settings) * jnp.asarray(modes.left @ modes.right.T)
+    begin = settings.start_strength * jnp.asarray(modes.left @ modes.right.T)
     path = linear.end_to_end_path(moments, begin, jnp.asarray(steps * settings.learning_rate), settings.depth)
     loss = jax.vmap(moment_loss, (0, None))(path, moments)
     return np.linalg.svd(np.asarray(path), compute_uv=False), np.asarray(loss)
@@ -108,7 +100,7 @@ def _coupled(moments: Moments, modes: Modes, steps: np.ndarray, settings: Settin
 
 def _sharpest(modes: Modes, moments: Moments, depth: int) -> float:
     """The largest curvature at the solution, from above where modes are coupled."""
-    if modes.coupling <= COMMUTES:
+    if modes.coupling <= _COMMUTES:
         solution = jnp.asarray(modes.covariance / modes.variance)
         return float(jnp.max(modes.variance * linear.chain_curvature(solution, depth)))
     sigma_xx = np.asarray(moments.sigma_zz)
@@ -124,20 +116,19 @@ def _last_time(modes: Modes, settings: Settings) -> float:
     if settings.depth == 1:
         return float(5 / np.min(variance))
     goal = jnp.asarray(covariance / variance)
-    begin = jnp.full_like(goal, start_strength(settings))
+    begin = jnp.full_like(goal, settings.start_strength)
     spans = np.asarray(linear.depth_time(begin, 0.99 * goal, goal, settings.depth)) / variance
     return float(np.max(spans[np.isfinite(spans)], initial=1.0))
 
 
-def _stage(drop, mode: int, modes: Modes, names: list[str], settings: Settings) -> dict[str, float | str]:
-    return {
-        "predicted_step": float(drop.time),
-        "predicted_loss": float(drop.below),
-        "level": float(drop.below),
-        "singular_value": float(modes.covariance[mode]),
-        "learned": describe_direction(modes.left[:, mode], names),
-        "scatter": 0.0,  # the start is part of what is asked for
-    }
+def _stage(drop, mode: int, modes: Modes, names: list[str]) -> dict[str, float | str]:
+    return stage_row(
+        step=float(drop.time),
+        loss=float(drop.below),
+        rate=float(modes.covariance[mode]),
+        learned=describe_direction(modes.left[:, mode], names),
+        scatter=0.0,  # the start is part of what is asked for
+    )
 
 
 def _why(modes: Modes, exact: bool) -> str:

@@ -5,9 +5,15 @@ from typing import Any
 import numpy as np
 
 from solvable.errors import OutsideDomain
-from solvable.forecasting.prediction import Prediction, refuse_uncorrelated, rule_warnings
+from solvable.forecasting.prediction import (
+    Prediction,
+    refuse_uncorrelated,
+    refuse_unstable,
+    rule_warnings,
+    stage_row,
+)
 from solvable.forecasting.settings import Settings
-from solvable.forecasting.staircase import DROP, Staircase, make_staircase, stage_row
+from solvable.forecasting.staircase import DROP, Staircase, make_staircase
 from solvable.numerics import Monomials
 from solvable.tasks import Samples, sample_moments
 from solvable.theory import flows
@@ -47,11 +53,7 @@ def predict_diagonal(samples: Samples, settings: Settings, names: list[str]) -> 
     refuse_uncorrelated(float(np.max(np.abs(moments.sigma_yz))), samples)
     path = flows.diagonal_stages(moments)
     limit = _stable_rate(path, np.asarray(moments.sigma_zz))
-    if settings.learning_rate > limit:
-        raise OutsideDomain(
-            f"`learning_rate` is {settings.learning_rate:g}: gradient descent on a diagonal network is stable below "
-            f"{limit:.3g} for these data; use a smaller one."
-        )
+    refuse_unstable(limit, "a diagonal network", settings)
     stairs = make_staircase(path, path.flow_times(settings.init_scale), settings.learning_rate)
     steps = stairs.record(settings)
     strengths = np.sort(np.abs([saddle.strength for saddle in path.saddles]), axis=1)[:, ::-1]
@@ -73,7 +75,9 @@ def _stage(stairs: Staircase, stage: int, settings: Settings) -> dict[str, Any]:
     learned = f"input {after.unit} ({'+' if after.strength[after.unit] > 0 else '-'})"
     # The theory leaves out a constant of order 1 in the exponent of the growth.
     scatter = 1 / (max(rate, 1e-300) * settings.learning_rate)
-    return stage_row(after, float(stairs.at_steps[stage]), rate, learned, scatter)
+    return stage_row(
+        step=float(stairs.at_steps[stage]), loss=float(after.loss), rate=rate, learned=learned, scatter=scatter
+    )
 
 
 def _stable_rate(path: Any, sigma_zz: np.ndarray) -> float:

@@ -106,7 +106,7 @@ def _excess(
     Signal was whitened with the same sample as it was measured with, and stays as it is; what noise there is in the
     learned modes meets the new inputs' variance.
     """
-    start = jnp.asarray(max(settings.init_scale**settings.depth if settings.depth > 1 else 0.0, _NOTHING))
+    start = jnp.asarray(max(settings.start_strength, _NOTHING))
     aspect = spectrum.values.size / dim
     teacher = noise_std * linear.teacher_singular_value(spectrum.values / noise_std, aspect)
     signal = jnp.where(teacher > 0, spectrum.shared / jnp.where(teacher > 0, teacher, 1), 0) ** 2

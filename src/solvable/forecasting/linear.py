@@ -18,6 +18,7 @@ from solvable.forecasting.prediction import (
     refuse_uncorrelated,
     round_up_steps,
     rule_warnings,
+    stage_row,
     start_warnings,
 )
 from solvable.forecasting.settings import Settings
@@ -97,15 +98,15 @@ def _modes_at(curve: Any, record: int) -> int:
 
 def _linear_stage(drop, modes: range, points, names: list[str], settings: Settings) -> dict[str, Any]:
     rates = [float(points.escape_rate[mode]) for mode in modes]
-    return {
-        "predicted_step": float(drop.time),
-        "predicted_loss": float(drop.below),
-        "level": float(points.loss[modes.stop]),
-        "singular_value": rates[0],
-        "learned": "; ".join(describe_direction(points.directions[mode], names) for mode in modes),
+    return stage_row(
+        step=float(drop.time),
+        loss=float(drop.below),
+        level=float(points.loss[modes.stop]),
+        rate=rates[0],
+        learned="; ".join(describe_direction(points.directions[mode], names) for mode in modes),
         # The start's strength along a mode is a sum of squares over units: its logarithm scatters by sqrt(2/H).
-        "scatter": float(1 / (np.sqrt(2 * settings.width) * rates[0] * settings.learning_rate)),
-    }
+        scatter=float(1 / (np.sqrt(2 * settings.width) * rates[0] * settings.learning_rate)),
+    )
 
 
 def _linear_warnings(points, count: int, curve, start: float, limit: float, settings: Settings) -> list[str]:

@@ -70,7 +70,7 @@ def train(
     """
     watched = {"strength": _WATCHES.get(settings.model, _watch_strengths)(modes)}
     if test is not None:
-        watched["test_loss"] = make_objective(start_network(test, settings, settings.seed_key(0)), test)
+        watched["test_loss"] = make_objective(start_network(samples, settings, seed_key(settings, 0)), test)
 
     def run(key, samples):
         network, (_, key_order) = start_network(samples, settings, key), jax.random.split(key)
@@ -86,10 +86,15 @@ def train(
 
     if settings.seeds == 1:
         # Outside vmap, so that divergence is reported with its step.
-        return jax.tree.map(lambda values: values[None], run(settings.seed_key(0), samples))
-    keys = jnp.stack([settings.seed_key(number) for number in range(settings.seeds)])
+        return jax.tree.map(lambda values: values[None], run(seed_key(settings, 0), samples))
+    keys = jnp.stack([seed_key(settings, number) for number in range(settings.seeds)])
     # The data are an argument: closed over, the compiler would form their moments itself, for minutes.
     return wait(jax.jit(jax.vmap(run, in_axes=(0, None)))(keys, samples))
+
+
+def seed_key(settings: Settings, number: int) -> jax.Array:
+    """Randomness of the network of this number, of ``settings.seeds``. Raises nothing. References: none."""
+    return jax.random.split(jax.random.key(settings.seed), settings.seeds)[number]
 
 
 def start_network(samples: Samples, settings: Settings, key: jax.Array) -> Network:
@@ -100,7 +105,7 @@ def start_network(samples: Samples, settings: Settings, key: jax.Array) -> Netwo
     samples, settings
         As for ``train``.
     key
-        One of ``settings.seed_key``.
+        From ``seed_key``.
 
     Raises
     ------

@@ -129,6 +129,29 @@ def refuse_uncorrelated(rate: float, samples: Samples) -> None:
         )
 
 
+def refuse_unstable(limit: float, network: str, settings: Settings) -> None:
+    """Refuse a learning rate above the largest at which gradient descent on the network stays at its saddles."""
+    if settings.learning_rate > limit:
+        raise OutsideDomain(
+            f"`learning_rate` is {settings.learning_rate:g}: gradient descent on {network} is stable below "
+            f"{limit:.3g} for these data; use a smaller one."
+        )
+
+
+def stage_row(
+    *, step: float, loss: float, rate: float, learned: str, scatter: float, level: float | None = None
+) -> dict[str, float | str]:
+    """One stage as the table and the file show it; the level is the loss unless it is known better."""
+    return {
+        "predicted_step": step,
+        "predicted_loss": loss,
+        "level": loss if level is None else level,
+        "singular_value": rate,
+        "learned": learned,
+        "scatter": scatter,
+    }
+
+
 def refuse_divergence(curve, run: Rerun, stable_rate: Callable[[], float], settings: Settings) -> None:
     """Refuse where the loss rises above its start and never comes back; the step is the first one above."""
     above = np.flatnonzero(~(curve.loss <= _RISE * curve.loss[0]))

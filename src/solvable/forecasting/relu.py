@@ -17,6 +17,7 @@ from solvable.forecasting.prediction import (
     refuse_divergence,
     refuse_uncorrelated,
     rule_warnings,
+    stage_row,
     start_warnings,
 )
 from solvable.forecasting.settings import Settings
@@ -100,14 +101,13 @@ def _stable_rate(run: Rerun, samples: Samples, growth: float, flow_time: float) 
 
 def _relu_stage(drop, rays, names: list[str], settings: Settings) -> dict[str, Any]:
     rate = float(rays.rates[0])
-    return {
-        "predicted_step": float(drop.time),
-        "predicted_loss": float(drop.below),
-        "level": float(drop.below),
-        "singular_value": rate,
-        "learned": describe_direction(rays.outputs[0], names),
-        "scatter": float(1 / (np.sqrt(2 * settings.width) * rate * settings.learning_rate)),
-    }
+    return stage_row(
+        step=float(drop.time),
+        loss=float(drop.below),
+        rate=rate,
+        learned=describe_direction(rays.outputs[0], names),
+        scatter=float(1 / (np.sqrt(2 * settings.width) * rate * settings.learning_rate)),
+    )
 
 
 def _early_alignment(rays, names: list[str]) -> str:

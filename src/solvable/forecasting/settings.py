@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import jax
-
 from solvable.errors import OutsideDomain, check_choice, check_count, check_non_negative, check_positive
 
 Model = Literal["linear", "relu", "diagonal", "quadratic", "attention", "deep-linear"]
@@ -108,9 +106,10 @@ class Settings:
             if self.model != "deep-linear" and getattr(self, name) != Settings.__dataclass_fields__[name].default:
                 raise OutsideDomain(f"`{name}` is for deep linear networks; say `model` deep-linear, or leave it out.")
 
-    def seed_key(self, number: int) -> jax.Array:
-        """Randomness of the network of this number, of ``seeds``; raises nothing. References: none."""
-        return jax.random.split(jax.random.key(self.seed), self.seeds)[number]
+    @property
+    def start_strength(self) -> float:
+        """Singular values of a deep linear map at the start; 0 for one layer, which needs none."""
+        return self.init_scale**self.depth if self.depth > 1 else 0.0
 
 
 def make_settings(given: Mapping[str, Any]) -> Settings:

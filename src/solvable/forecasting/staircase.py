@@ -6,7 +6,7 @@ import numpy as np
 
 from solvable.forecasting.prediction import FEWEST_STEPS, MOST_STEPS, record_steps, round_up_steps
 from solvable.forecasting.settings import Settings
-from solvable.theory.flows import Saddle, SaddlePath
+from solvable.theory.flows import SaddlePath
 
 # A stage lowers the loss by at least this share of the initial one, as where stages are measured.
 DROP = 0.01
@@ -64,15 +64,3 @@ def make_staircase(
     large = np.flatnonzero(-np.diff(path.loss) > DROP * path.loss[0]) + 1
     doubt = np.zeros_like(flow_times) if doubt is None else doubt
     return Staircase(path, flow_times / learning_rate, large, doubt / learning_rate)
-
-
-def stage_row(saddle: Saddle, step: float, rate: float, learned: str, scatter: float) -> dict[str, float | str]:
-    """One stage as the table and the file show it."""
-    return {
-        "predicted_step": step,
-        "predicted_loss": float(saddle.loss),
-        "level": float(saddle.loss),
-        "singular_value": rate,
-        "learned": learned,
-        "scatter": scatter,
-    }

@@ -8,16 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from solvable.errors import OutsideDomain
-from solvable.forecasting.measure import start_network
+from solvable.forecasting.measure import seed_key, start_network
 from solvable.forecasting.prediction import (
     MOST_STEPS,
     Prediction,
     describe_direction,
+    refuse_unstable,
     rule_warnings,
+    stage_row,
 )
 from solvable.forecasting.settings import Settings
-from solvable.forecasting.staircase import DROP, Staircase, make_staircase, stage_row
+from solvable.forecasting.staircase import DROP, Staircase, make_staircase
 from solvable.instruments import extreme_curvatures
 from solvable.networks import UnitLayer
 from solvable.tasks import ContextStatistics, Samples
@@ -85,11 +86,7 @@ def predict_units(samples: Samples, settings: Settings, names: list[str]) -> Pre
     """
     found = follow_units(samples, settings)
     stairs, limit = found.stairs, stable_rate(samples, found)
-    if settings.learning_rate > limit:
-        raise OutsideDomain(
-            f"`learning_rate` is {settings.learning_rate:g}: gradient descent on this network is stable below "
-            f"{limit:.3g} for these data; use a smaller one."
-        )
+    refuse_unstable(limit, "this network", settings)
     steps = stairs.record(settings)
     return Prediction(
         ENGINE,
@@ -104,7 +101,7 @@ def predict_units(samples: Samples, settings: Settings, names: list[str]) -> Pre
 
 def follow_units(samples: Samples, settings: Settings) -> UnitStaircase:
     """The staircase of the first network to be trained, as far as each saddle is reached before the next is left."""
-    layer = start_network(samples, settings, settings.seed_key(0))
+    layer = start_network(samples, settings, seed_key(settings, 0))
     assert isinstance(layer, UnitLayer)
     network = UnitLayer(layer.first[:MOST_UNITS], layer.second[:, :MOST_UNITS], layer.unit)
     unit, degree = _UNITS[settings.model]
@@ -172,9 +169,11 @@ def unit_stage(found: UnitStaircase, stage: int, names: list[str], settings: Set
     unit, layer = after.unit, found.network_at(stage)
     rate = degree * float(before.utility[unit])
     read, write = np.asarray(layer.first[unit]), np.asarray(layer.second[:, unit])
-    learned = f"unit {unit}: {describe_reading(read, settings)}{_describe_writing(write, names, settings)}"
+    learned = f"unit {unit}: {_describe_reading(read, settings)}{_describe_writing(write, names, settings)}"
     scatter = _scatter(before, after, degree) / settings.learning_rate
-    return stage_row(after, float(found.stairs.at_steps[stage]), rate, learned, scatter)
+    return stage_row(
+        step=float(found.stairs.at_steps[stage]), loss=float(after.loss), rate=rate, learned=learned, scatter=scatter
+    )
 
 
 def _scatter(before: flows.UnitSaddle, after: flows.UnitSaddle, degree: int) -> float:
@@ -183,7 +182,7 @@ def _scatter(before: flows.UnitSaddle, after: flows.UnitSaddle, degree: int) -> 
     return max(after.half_time, 1 / max(rate, 1e-300)) if after.unit >= 0 else 0.0
 
 
-def describe_reading(weights: np.ndarray, settings: Settings) -> str:
+def _describe_reading(weights: np.ndarray, settings: Settings) -> str:
     """The input that a unit reads most, and how much of it that is."""
     reads = weights[weights.size // 2 :] if settings.model == "attention" else weights
     most = int(np.argmax(np.abs(reads)))

@@ -69,7 +69,7 @@ def decoupled_start(
         check_count("widths", width, at_least=left.shape[1])
     shapes = [(width, left.shape[1]) for width in widths]
     bases = [right, *_orthonormal(key, shapes, left.dtype), left]
-    return _linear_network(
+    return linear_network(
         [(above * scale[None, :]) @ below.T for below, above, scale in zip(bases[:-1], bases[1:], scales, strict=True)]
     )
 
@@ -151,7 +151,7 @@ def orthogonal_start(
     shapes = list(zip(sizes[1:], sizes[:-1], strict=True))
     tall = _orthonormal(key, [(max(shape), min(shape)) for shape in shapes], dtype)
     weights = [basis if rows >= columns else basis.T for basis, (rows, columns) in zip(tall, shapes, strict=True)]
-    return _linear_network([gain * isometry for isometry in weights])
+    return linear_network([gain * isometry for isometry in weights])
 
 
 def _orthonormal(key: Array, shapes: list[tuple[int, int]], dtype: jnp.dtype | type) -> list[Array]:
@@ -163,7 +163,8 @@ def _orthonormal(key: Array, shapes: list[tuple[int, int]], dtype: jnp.dtype | t
     return [basis * jnp.sign(jnp.diagonal(triangle))[None, :] for basis, triangle in pairs]
 
 
-def _linear_network(weights: Sequence[Array]) -> UnitLayer | DeepNetwork:
+def linear_network(weights: Sequence[Array]) -> UnitLayer | DeepNetwork:
+    """The linear network of these weights, from the input up. Raises nothing. References: none."""
     unit = Neuron(activations.identity)
     if len(weights) == 2:
         first, second = weights

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from solvable.errors import OutsideDomain, check_count, check_non_negative, is_concrete
-from solvable.networks.aligned import _linear_network
+from solvable.networks.aligned import linear_network
 from solvable.networks.deep import DeepNetwork
 from solvable.networks.layer import UnitLayer
 
@@ -75,7 +75,7 @@ def imbalanced_start(
         jnp.asarray(init_scale, dtype),
         unequal,
     )
-    return _linear_network([w.T for w in reversed(weights)] if falling else weights)
+    return linear_network([w.T for w in reversed(weights)] if falling else weights)
 
 
 def _rising(key: Array, sizes: tuple[int, ...], imbalance: Array, scale: Array, unequal: bool) -> list[Array]:

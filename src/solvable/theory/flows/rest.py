@@ -113,12 +113,12 @@ def _flow(samples: Samples, unit: UnitMap, weights: Array, span: Array, shortest
 
 @eqx.filter_jit
 def residual_of(samples: Samples, unit: UnitMap, weights: Float[Array, "unit weights"]) -> Samples:
-    """The data with what the units say of it taken off the targets."""
+    """The data with what the units say of it taken off the targets. Raises nothing. References: kunin2025."""
     of_all_units = jax.vmap(jax.vmap(unit, (None, 0)), (0, None))
     outputs = jnp.sum(of_all_units(samples.inputs, weights), axis=1)
     return eqx.tree_at(lambda data: data.targets, samples, samples.targets - outputs)
 
 
 def half_power(samples: Samples) -> Float[Array, ""]:
-    """Half the mean square of the targets."""
+    """Half the mean square of the targets. Raises nothing. References: none."""
     return jnp.sum(samples.weights[:, None] * samples.targets**2) / 2

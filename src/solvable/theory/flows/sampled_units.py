@@ -122,7 +122,7 @@ class SampledUnits:
         return float(found.times[active.argmax()]) / stage_time_unit(self.degree, self.init_scale), replace(
             saddle,
             accumulated=np.where(dormant, self._to_share(np.asarray(found.log_norms, float)), saddle.accumulated),
-            utility=np.asarray(jax.vmap(utility)(found.directions), float),
+            utility=np.asarray(_utilities(utility, found.directions), float),
             directions=np.where(dormant[:, None], found.directions, saddle.directions),
             unit=int(active.argmax()),
         )
@@ -149,7 +149,7 @@ class SampledUnits:
     ) -> UnitSaddle:
         saddle = UnitSaddle(0.0, strength, np.zeros_like(strength), accumulated, unit, directions=directions)
         residual = self._residual(saddle)
-        utility = jax.vmap(_Utility(residual, self.unit))(jnp.asarray(directions, self.weights.dtype))
+        utility = _utilities(_Utility(residual, self.unit), jnp.asarray(directions, self.weights.dtype))
         return replace(saddle, loss=float(half_power(residual)), utility=np.asarray(utility, float))
 
     def _weights(self, saddle: UnitSaddle, strength: np.ndarray) -> Array:
@@ -177,6 +177,11 @@ class _Utility(eqx.Module):
     def __call__(self, weights: Float[Array, " weights"]) -> Float[Array, ""]:
         outputs = jax.vmap(self.unit, (0, None))(self.residual.inputs, weights)
         return jnp.sum(self.residual.weights[:, None] * outputs * self.residual.targets)
+
+
+@eqx.filter_jit
+def _utilities(utility: _Utility, directions: Array) -> Array:
+    return jax.vmap(utility)(directions)
 
 
 def relu_unit(inputs: Float[Array, " input_dim"], weights: Float[Array, " weights"]) -> Float[Array, " output_dim"]:

@@ -6,6 +6,7 @@ from jax.scipy.special import digamma
 from jaxtyping import Array, Float
 
 from solvable.errors import OutsideDomain, check_count, check_positive, is_concrete
+from solvable.theory.linear.depth import check_depth
 
 
 def lyapunov_exponents(width: int, *, gain: float = 1.0) -> Float[Array, " width"]:
@@ -72,8 +73,7 @@ def chain_curvature(target: Float[Array, "..."], depth: float) -> Float[Array, "
     ----------
     saxe2014, optimal learning rates of deep chains, which fall as 1/D.
     """
-    if not depth >= 1:
-        raise OutsideDomain(f"`depth` is {depth}; it must be a number of weight layers of at least 1.")
+    check_depth(depth)
     if is_concrete(target) and not np.all(np.asarray(target) > 0):
         raise OutsideDomain(f"`target` is {target}; strengths of a chain must be above 0.")
     return depth * target ** (2 - 2 / depth)

@@ -152,12 +152,15 @@ def decayed_weights(
 
 
 def map_power(map_: Array, exponent: float) -> Array:
-    """|q|^exponent."""
+    """|q|^exponent. Raises nothing. References: ziyin2022."""
     return jnp.sum(map_**2) ** (exponent / 2)
 
 
 def diagonal_data(moments: Moments, nu: Array) -> tuple[Array, Array, Array]:
-    """Eigenvalues of nu A, its eigenvectors as columns, and c along them; what the inputs never span is 0."""
+    """Eigenvalues of nu A, its eigenvectors as columns, and c along them; what the inputs never span is 0.
+
+    Raises nothing. References: ziyin2022.
+    """
     values, basis = jnp.linalg.eigh(moments.sigma_zz)
     spanned = values > values.size * jnp.finfo(values.dtype).eps * jnp.max(values)
     return jnp.where(spanned, nu * values, 0), basis, jnp.where(spanned, moments.sigma_yz[0] @ basis, 0)
@@ -181,7 +184,10 @@ def _ridge_range(gamma: Array, largest: Array, strength: Array, stiffest: Array,
 
 
 def check_layers(moments: Moments, widths: tuple[int, ...], decays: Numbers, noise: Numbers) -> tuple[Array, Array]:
-    """The decays, one a layer, and nu."""
+    """The decays, one a layer, and nu.
+
+    Raises OutsideDomain as ``decayed_minimum``. References: ziyin2022.
+    """
     if moments.sigma_yz.shape[0] != 1:
         raise OutsideDomain(
             f"`moments` has {moments.sigma_yz.shape[0]} targets; the global minimum is known for one: choose one."

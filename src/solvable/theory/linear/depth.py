@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from solvable.errors import OutsideDomain, is_concrete
+from solvable.theory.linear.modes import logistic_mode
 
 _TERMS = 96  # of series whose terms shrink as (2/3)^n at worst: 1e-17
 _BISECTIONS = 100
@@ -45,7 +46,7 @@ def depth_time(
     ----------
     saxe2014, learning time of deep chains; gissin2019 [their N is D].
     """
-    _check_depth(depth)
+    check_depth(depth)
     _check_strengths(start, end, target)
     return target ** (2 / depth - 2) / depth * _scaled_time(start, end, target, 2 / depth)
 
@@ -102,14 +103,16 @@ def depth_mode(
 
     Notes
     -----
-    By bisection, accurate to rounding; D = 2 has the closed form ``logistic_mode``, which also takes s <= 0.
+    By bisection, accurate to rounding; at D = 2 the closed form ``logistic_mode``, which also takes s <= 0.
 
     References
     ----------
     saxe2014, as ``depth_time``.
     """
-    _check_depth(depth)
+    check_depth(depth)
     _check_strengths(start, start, target)
+    if depth == 2:
+        return jnp.where(start == target, target, logistic_mode(times, target, start))
     times, target, start = jnp.broadcast_arrays(times, target, start)
     rest = start == target
     begin = jnp.where(rest, target / 2, start)
@@ -187,7 +190,8 @@ def _series(coefficients: np.ndarray, at: Array) -> Array:
     return jnp.polyval(jnp.asarray(coefficients[::-1], at.dtype), at)
 
 
-def _check_depth(depth: float) -> None:
+def check_depth(depth: float) -> None:
+    """Raise OutsideDomain unless the number of weight layers is at least 1."""
     if not depth >= 1:
         raise OutsideDomain(f"`depth` is {depth}; it must be a number of weight layers of at least 1.")
 

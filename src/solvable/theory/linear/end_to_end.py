@@ -5,8 +5,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from solvable.errors import OutsideDomain, is_concrete
+from solvable.errors import OutsideDomain
 from solvable.tasks import Moments
+from solvable.theory.linear.riccati import check_times
 
 _MOST_STEPS = 1_000_000
 
@@ -82,8 +83,7 @@ def end_to_end_path(
     ----------
     arora2018, Theorem 1.
     """
-    if is_concrete(times) and not bool(jnp.all(jnp.diff(times, prepend=jnp.zeros(1, times.dtype)) >= 0)):
-        raise OutsideDomain(f"`times` is {times}; it must ascend, from 0 on.")
+    check_times(times)
     return _integrate(moments, start, times, depth)
 
 

@@ -234,7 +234,10 @@ def kernel_embedding(
 
 
 def descending_eigenvectors(matrix: Float[Array, "n n"]) -> tuple[Float[Array, " n"], Float[Array, "n n"]]:
-    """Eigenvalues of a symmetric matrix in descending order, and eigenvectors as columns. Raises nothing."""
+    """Eigenvalues of a symmetric matrix in descending order, and eigenvectors as columns.
+
+    Raises nothing. References: none.
+    """
     values, vectors = jnp.linalg.eigh(matrix)
     return values[::-1], vectors[:, ::-1]
 

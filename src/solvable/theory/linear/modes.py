@@ -116,7 +116,7 @@ def imbalanced_strength(
 
 def _propagate(times: Array, first: Array, second: Array, target: Array) -> tuple[Array, Array, Array]:
     """p and Z, multiplied by exp(-nu t) and its square."""
-    growing, shrinking = _eigenvectors(first**2 - second**2, target)
+    growing, shrinking = growth_axes(first**2 - second**2, target)
     rate = jnp.hypot((first**2 - second**2) / 2, target)
     grown = growing[0] * first + growing[1] * second
     shrunk = shrinking[0] * first + shrinking[1] * second
@@ -127,8 +127,11 @@ def _propagate(times: Array, first: Array, second: Array, target: Array) -> tupl
     return at_time[0], at_time[1], fall + span * (grown**2 + fall * shrunk**2)
 
 
-def _eigenvectors(imbalance: Array, target: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    """Of F, for +nu and -nu; exactly (1, 1) and (1, -1) up to a factor without imbalance, so that saddles stay."""
+def growth_axes(imbalance: Array, target: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Eigenvectors of F to +nu and -nu; exactly (1, 1) and (1, -1) up to a factor without imbalance: saddles stay.
+
+    Raises nothing. References: as ``imbalanced_mode``.
+    """
     half = jnp.abs(imbalance) / 2
     sum_ = jnp.hypot(half, target) + half
     lesser = jnp.where(sum_ > 0, target / jnp.where(sum_ > 0, sum_, 1.0), 0.0)

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from solvable.errors import check_positive
 from solvable.numerics import integrated_exponential
-from solvable.theory.linear.modes import _eigenvectors
+from solvable.theory.linear.modes import growth_axes
 
 
 class NeuronPath(eqx.Module):
@@ -99,7 +99,7 @@ def _grow(times: Array, a: Array, along: Array, across: Array, target: Array) ->
     imbalance = a**2 - along**2 - across
     half = jnp.abs(imbalance) / 2
     rate = jnp.hypot(half, target)
-    growing, shrinking = _eigenvectors(imbalance, target)
+    growing, shrinking = growth_axes(imbalance, target)
     grown, shrunk = growing[0] * a + growing[1] * along, shrinking[0] * a + shrinking[1] * along
     # Everything is multiplied by the inverse of what grows fastest, exp(nu t), or on a saddle exp(-Dt/2), and Z by its
     # square; nu + D/2 is taken without cancellation.

@@ -49,7 +49,7 @@ def riccati_flow(
     ----------
     fukumizu1998 [F of two blocks]; domine2025, Theorem 4.3; tarmoun2021, symmetric factorisation [F = Y, Q = sqrt2 U].
     """
-    _check_times(times)
+    check_times(times)
     rates, basis = jnp.linalg.eigh(drift)
     fastest = jnp.maximum(jnp.max(jnp.abs(rates)), jnp.finfo(drift.dtype).tiny)
 
@@ -133,6 +133,7 @@ def two_layer_path(
     return TwoLayerPath(above @ below.mT, below @ below.mT, above @ above.mT)
 
 
-def _check_times(times: Array) -> None:
+def check_times(times: Array) -> None:
+    """Raise OutsideDomain unless times ascend, from 0 on; tracers pass unchecked."""
     if is_concrete(times) and np.any(np.diff(times, prepend=0) < 0):  # NumPy, so that ``jit`` does not trace the check
         raise OutsideDomain(f"`times` is {times}; it must ascend, from 0 on.")

@@ -257,7 +257,7 @@ def optimal_size_law(exponent: float, target: float = 1.0, start: float = 0.01) 
 
 
 def check_start(target: float | Array, start: float | Array) -> None:
-    """Raise OutsideDomain unless 0 < start/target < 1 everywhere; tracers pass unchecked."""
+    """Raise OutsideDomain unless 0 < start/target < 1 everywhere; tracers pass unchecked. References: nam2025."""
     if is_concrete(target) and is_concrete(start):
         share = np.asarray(start) / np.asarray(target)
         if not np.all((share > 0) & (share < 1)):
@@ -265,13 +265,16 @@ def check_start(target: float | Array, start: float | Array) -> None:
 
 
 def check_law(exponent: float, target: float, start: float) -> None:
-    """Raise OutsideDomain unless alpha > 0 and the start lies between 0 and the target."""
+    """Raise OutsideDomain unless alpha > 0 and the start lies between 0 and the target. References: nam2025."""
     check_positive("exponent", exponent, "with alpha = 0 or below, skills without end have no frequencies")
     check_start(target, start)
 
 
 def integrate(function, low: Float[Array, "..."], high: Float[Array, "..."]) -> Float[Array, "..."]:
-    """The integral of a smooth function of one array, by Gauss-Legendre on 64 panels; 0 where ``high`` <= ``low``."""
+    """The integral of a smooth function of one array, by Gauss-Legendre on 64 panels; 0 where ``high`` <= ``low``.
+
+    Raises nothing. References: none.
+    """
     width = jnp.maximum(high - low, 0)[..., None] / _PANELS
     inside = (np.arange(_PANELS)[:, None] + (1 + _NODES[None, :]) / 2).ravel()
     at = low[..., None] + width * inside.reshape((1,) * low.ndim + (-1,)).astype(low.dtype)
@@ -280,7 +283,7 @@ def integrate(function, low: Float[Array, "..."], high: Float[Array, "..."]) -> 
 
 
 def settled(target: float, start: float) -> float:
-    """2 P S t beyond which a skill counts as learned."""
+    """2 P S t beyond which a skill counts as learned. Raises nothing. References: nam2025."""
     return math.inf if start in (0, target) else abs(math.log(abs(target / start - 1))) + _SETTLED
 
 

@@ -113,7 +113,8 @@ def check(
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter; may be repeated.")
     ] = None,
     edge: Annotated[
-        str | None, typer.Option(metavar="PARAM", help="Push this parameter of one claim until the claim fails.")
+        str | None,
+        typer.Option(metavar="PARAM", help="Push this parameter of one claim until it fails; `auto`: the claim's own."),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep data, figure and verdict there.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds already.")] = False,
@@ -216,12 +217,14 @@ def _parse_setting(setting: str) -> tuple[str, Any]:
 def _describe(claim: "type[Claim]") -> str:
     from solvable.claims.bibliography import cite as look_up
     from solvable.claims.catalogue import comments
+    from solvable.claims.known_edges import known_edge
 
-    notes = comments(claim)
+    notes, edge = comments(claim), known_edge(claim)
     effort = [f"--full: {', '.join(f'{name}={value!r}' for name, value in claim.full.items())}"] if claim.full else []
     lines = [
         f"{claim.key} ({claim.area})",
         f"  {claim.says}",
+        *(f"  {line}".rstrip() for line in claim.assumes.splitlines()),
         f"  {claim.source.where}, {claim.source.kind}: {look_up(claim.key).paper.citation}",
         f"  expected: {claim.expected}{claim.reason and f', because {claim.reason}'}",
         f"  {claim.metric.name} <= {claim.tolerance:g}",
@@ -231,9 +234,15 @@ def _describe(claim: "type[Claim]") -> str:
             for name, value in claim.parameters.items()
         ),
         *(f"  {line}" for line in effort),
+        *([f"  {_edge_line(edge)} (solvable check {claim.key} --edge auto)"] if edge else []),
         f"  solvable check {claim.key} --out DIR keeps DIR/{claim.area}/{claim.key}/figure.png",
     ]
     return "\n".join(lines)
+
+
+def _edge_line(edge: dict[str, Any]) -> str:
+    fails = "no value in reach fails" if edge["fails_from"] is None else f"fails from {edge['fails_from']:.4g}"
+    return f"edge: holds until {edge['parameter']} = {edge['holds_until']:.4g}, {fails}"
 
 
 def _check_figure(figure: Path, key: str, count: int) -> None:

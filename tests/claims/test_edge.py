@@ -8,7 +8,8 @@ import pytest
 import xarray as xr
 
 from solvable import cli
-from solvable.claims import find_edge
+from solvable.claims import all_claims, find_edge
+from solvable.claims.known_edges import known_edge, read_edges
 from solvable.errors import OutsideDomain
 from solvable.report.edge_figure import edge_figure
 
@@ -73,6 +74,27 @@ def test_the_edge_is_kept_whole_and_drawn(toys, tmp_path):
     assert ax.get_xlabel() == "step"
     with pytest.raises(OutsideDomain, match="exists already"):
         find_edge(toys.Decay, "step", out=tmp_path)
+
+
+def test_auto_is_the_parameter_that_the_claim_says_it_breaks_along(toys):
+    assert toys.Decay.breaks == "step"
+    assert find_edge(toys.Decay, overrides={"rates": (1.0,)}).parameter == "step"
+    with pytest.raises(OutsideDomain, match=r"DecayAsPrinted does not say .*; name one: time"):
+        find_edge(toys.DecayAsPrinted)
+
+
+def test_a_claim_must_break_along_a_number(toys):
+    with pytest.raises(OutsideDomain, match="breaks as `rates` changes, which is no parameter that is one number"):
+        type("Broken", (toys.Decay,), {"__doc__": "Says.\n\nBreaks as `rates` grows.", "__module__": "own"})
+
+
+def test_every_measured_edge_is_up_to_date():
+    claims = {claim.key: claim for claim in all_claims() if claim.breaks}
+    assert read_edges().keys() == claims.keys(), "run docs/update_edges.py"
+    for claim in claims.values():
+        edge = known_edge(claim)
+        assert edge, f"{claim.key} has changed since; run docs/update_edges.py"
+        assert edge["fails_from"] is not None or edge["remark"], f"{claim.key} says that it breaks, and it does not"
 
 
 def test_the_command_line_prints_the_edge(toys, monkeypatch, capsys):

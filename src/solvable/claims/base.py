@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import numbers
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,8 +76,9 @@ class Claim:
         Parameters of the full effort, where they differ from the quick defaults.
     limit
         A parameter and its values on the way to the theory's limit: the error must shrink along them.
-    key, area, says, parameters
-        Filled in: ``paper/Claim``, the folder it lives in, the docstring's first line, each parameter's default.
+    key, area, says, assumes, breaks, parameters
+        Filled in: ``paper/Claim``, the folder it lives in, the docstring's first line and its others, the parameter
+        that its sentence "Breaks as `name` grows" names (or ``""``), each parameter's default.
 
     Raises
     ------
@@ -99,6 +101,8 @@ class Claim:
     key: ClassVar[str]
     area: ClassVar[str]
     says: ClassVar[str]
+    assumes: ClassVar[str]
+    breaks: ClassVar[str]
     parameters: ClassVar[Mapping[str, Any]]
 
     def __init_subclass__(cls) -> None:
@@ -106,7 +110,9 @@ class Claim:
         annotations = {name: str(kind) for name, kind in inspect.get_annotations(cls).items()}
         own = {name: vars(cls).get(name) for name, kind in annotations.items() if "ClassVar" not in kind}
         cls.parameters = MappingProxyType({**getattr(cls, "parameters", {}), **own})
-        cls.says = (cls.__doc__ or "").strip().partition("\n")[0]
+        cls.says, _, rest = inspect.cleandoc(cls.__doc__ or "").partition("\n")
+        cls.assumes = rest.strip()
+        cls.breaks = "".join(re.findall(r"\bBreaks as `(\w+)`", cls.assumes)[:1])
         _refuse_incomplete(cls)
         _refuse_parameters(cls)
         folders = cls.__module__.split(".")
@@ -161,13 +167,13 @@ def coerce(name: str, value: Any, default: Any) -> Any:
     ----------
     None.
     """
-    kind, is_number = type(default), issubclass(type(value), numbers.Real) and type(value) is not bool
+    kind, is_real = type(default), issubclass(type(value), numbers.Real) and type(value) is not bool
     if kind in (bool, str) and isinstance(value, kind):
         return value
-    if kind is int and is_number and issubclass(type(value), numbers.Integral):
+    if kind is int and is_real and issubclass(type(value), numbers.Integral):
         return int(value)
     # Not math.isfinite, which chokes on whole numbers too large for a float.
-    if kind is float and is_number and abs(value) <= sys.float_info.max:
+    if kind is float and is_real and abs(value) <= sys.float_info.max:
         return float(value)
     if kind is tuple and isinstance(value, list | tuple) and value and default:
         return tuple(coerce(name, entry, default[0]) for entry in value)
@@ -246,3 +252,12 @@ def _refuse_parameters(cls: type[Claim]) -> None:
         if name not in cls.parameters:
             raise OutsideDomain(f"The claim {cls.__name__} has no parameter `{name}`, which `full` or `limit` names.")
         coerce(name, value, cls.parameters[name])
+    if cls.breaks and not is_number(cls.parameters.get(cls.breaks)):
+        raise OutsideDomain(
+            f"The claim {cls.__name__} breaks as `{cls.breaks}` changes, which is no parameter that is one number."
+        )
+
+
+def is_number(value: Any) -> bool:
+    """Whether a parameter is one plain number, along which an edge can be sought. Raises nothing. References: none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,13 +46,23 @@ class Paper:
         volume, pages = self.fields.get("volume", ""), self.fields.get("pages", "").replace("--", "-")
         place = ", ".join(filter(None, (f"{venue} {volume}".strip(), pages)))
         head = f"{_authors(self.fields['author'])} ({self.fields['year']})"
-        return re.sub(r"[{}]", "", ". ".join(filter(None, (head, self.fields["title"], place, self.link))))
+        return _plain(". ".join(filter(None, (head, self.fields["title"], place, self.link))))
 
     @property
     def link(self) -> str:
         """Where to read it; empty when no link is known."""
         prefixes = {"eprint": "https://arxiv.org/abs/", "doi": "https://doi.org/", "url": ""}
         return next((prefix + self.fields[name] for name, prefix in prefixes.items() if name in self.fields), "")
+
+
+_ACCENTS = {"'": "\u0301", '"': "\u0308", "`": "\u0300", "^": "\u0302", "~": "\u0303", "c": "\u0327", "v": "\u030c"}
+
+
+def _plain(text: str) -> str:
+    """TeX's accents as letters, and no braces."""
+    accented = re.compile(r"""\\(['"`^~]|[cv](?=\s*\{))\s*\{?(\w)\}?""")
+    letters = accented.sub(lambda found: unicodedata.normalize("NFC", found[2] + _ACCENTS[found[1]]), text)
+    return re.sub(r"[{}]", "", letters)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from solvable.claims.base import Claim
+from solvable.claims.base import Claim, is_number
 from solvable.claims.catalogue import find
 from solvable.claims.evidence import Verdict, destination
 from solvable.claims.runner import Effort, check_many
@@ -138,7 +138,7 @@ class Edge:
 
 def find_edge(
     claim: type[Claim] | str,
-    parameter: str,
+    parameter: str = "auto",
     *,
     effort: Effort = "quick",
     seed: int = 0,
@@ -154,7 +154,8 @@ def find_edge(
     claim
         A claim class, or a key of one claim.
     parameter
-        Name of a parameter that is one plain number. Whole numbers stay whole; from 0 the search goes up from 0.001.
+        Name of a parameter that is one plain number; ``"auto"`` takes the one that the claim says it breaks along.
+        Whole numbers stay whole; from 0 the search goes up from 0.001.
     effort, seed, overrides, out, overwrite, report
         As for ``check_many``.
 
@@ -177,6 +178,7 @@ def find_edge(
     chosen, *others = find(claim) if isinstance(claim, str) else (claim,)
     if others:
         raise OutsideDomain(f"`{claim}` names {len(others) + 1} claims; an edge is that of one: say paper/Claim.")
+    parameter = _name_of(chosen, parameter)
     start = chosen.of({**(chosen.full if effort == "full" else {}), **(overrides or {})})
     begin = _value_of(start, parameter)
     if out is not None:
@@ -203,14 +205,25 @@ def _target(claim: type[Claim], parameter: str, directory: str | Path) -> Path:
     return destination(claim, directory) / f"edge-{parameter}"
 
 
+def _name_of(claim: type[Claim], parameter: str) -> str:
+    if parameter != "auto" or "auto" in claim.parameters:
+        return parameter
+    if not claim.breaks:
+        raise OutsideDomain(
+            f"{claim.key} does not say along which parameter it breaks; name one: "
+            f"{', '.join(name for name, own in claim.parameters.items() if is_number(own)) or 'it has no number'}."
+        )
+    return claim.breaks
+
+
 def _value_of(claim: Claim, parameter: str) -> float:
     if parameter not in claim.parameters:
         raise OutsideDomain(
             f"{claim.key} has no parameter `{parameter}`; its parameters are: {', '.join(claim.parameters) or 'none'}."
         )
     value = getattr(claim, parameter)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        numbers = [name for name, own in claim.parameters.items() if type(own) in (int, float)]
+    if not is_number(value):
+        numbers = [name for name, own in claim.parameters.items() if is_number(own)]
         raise OutsideDomain(
             f"`{parameter}` of {claim.key} is {value!r}; an edge is sought along one number: "
             f"{', '.join(numbers) or 'this claim has none'}."

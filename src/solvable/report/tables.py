@@ -123,6 +123,33 @@ def catalogue_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def edges_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Edges of validity as a Markdown table.
+
+    Parameters
+    ----------
+    rows
+        One a claim: ``claim``, ``parameter``, ``from`` (where the search began), ``holds_until``, ``fails_from`` (None
+        where nothing failed) and ``remark``.
+
+    Raises
+    ------
+    KeyError
+        A row that is not an edge's.
+
+    References
+    ----------
+    None.
+    """
+    lines = ["| claim | parameter | begins at | holds until | fails from | remark |", "|---|---|--:|--:|--:|---|"]
+    for row in rows:
+        fails = "no value in reach" if row["fails_from"] is None else f"{row['fails_from']:.4g}"
+        numbers = (f"{row['from']:.4g}", f"{row['holds_until']:.4g}", fails)
+        cells = (f"`{row['claim']}`", f"`{row['parameter']}`", *numbers, row["remark"].replace("|", "\\|"))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def stage_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """One line a stage of training: forecast beside measured.
 

@@ -33,7 +33,7 @@ class SpikesOfTheTeacher(Claim):
 
     Observed are the leading singular value of the data and the product of the two overlaps with the teacher's vectors.
 
-    Breaks as `aspect` shrinks to a few outputs: the formulas are limits of large matrices.
+    Breaks as `aspect` grows: spikes near the threshold fluctuate, and the formulas are limits of large matrices.
     """
 
     source = Source("lampinen2018", "singular values and overlaps of the noisy teacher", "asymptotic")
@@ -103,7 +103,7 @@ class GeneralisationDynamics(Claim):
     horizon: float = 4.0  # training time
     learning_rate: float = 0.005
     draws: int = 8
-    full = dict(input_dim=300, width=60, draws=16)
+    full = dict(input_dim=300, draws=16, learning_rate=0.002)  # as many modes of noise, of larger matrices
 
     def _record(self) -> np.ndarray:
         import numpy as np

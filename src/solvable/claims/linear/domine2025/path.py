@@ -146,7 +146,8 @@ class SmallRandomStart(Claim):
     learning_rate: float = 5e-4
     horizon: float = 8.0  # training time
     init_seed: int = 0  # of the initial weights, which theory needs too
-    full = dict(input_dim=24, width=40, output_dim=16)
+    # The neglected imbalance is of order sigma^2 times the width.
+    full = dict(input_dim=24, width=40, output_dim=16, init_scale=0.015)
 
     def _task(self) -> jax.Array:
         import jax.numpy as jnp

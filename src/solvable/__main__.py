@@ -1,0 +1,5 @@
+"""`python -m solvable` is the command line."""
+
+from solvable.cli import main
+
+main()

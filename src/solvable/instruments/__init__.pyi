@@ -11,6 +11,7 @@ from .curvature import loss_and_gradient as loss_and_gradient
 from .effective_width import active_units as active_units
 from .effective_width import count_rays as count_rays
 from .effective_width import effective_rank as effective_rank
+from .effective_width import entropy_rank as entropy_rank
 from .effective_width import stable_rank as stable_rank
 from .fixed_points import FixedPoint as FixedPoint
 from .fixed_points import find_fixed_point as find_fixed_point
@@ -18,6 +19,14 @@ from .heteroclinic import Transition as Transition
 from .heteroclinic import trace_transition as trace_transition
 from .learning_speed import half_learning_times as half_learning_times
 from .learning_speed import mode_strengths as mode_strengths
+from .least_distance import distance_to_dead_layers as distance_to_dead_layers
+from .least_distance import distance_to_map as distance_to_map
+from .least_distance import weight_norm as weight_norm
+from .performance_correlation import Information as Information
+from .performance_correlation import PerformanceCorrelation as PerformanceCorrelation
+from .performance_correlation import information_curves as information_curves
+from .performance_correlation import mutual_information as mutual_information
+from .performance_correlation import performance_correlation as performance_correlation
 from .plateaus import Drop as Drop
 from .plateaus import Plateau as Plateau
 from .plateaus import Stages as Stages

@@ -7,12 +7,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from solvable.errors import OutsideDomain, check_non_negative, is_concrete
+from solvable.numerics import entropy_count
 
 
 def effective_rank(matrix: Float[Array, "rows columns"], *, threshold: float = 0.01) -> Int[Array, ""]:
     """Number of singular values of a matrix that matter.
 
-    The effective width of linear units, whose directions are learned one at a time.
+    The effective width of linear units, whose directions are learned one at a time. ``entropy_rank`` is a smooth one.
 
     Parameters
     ----------
@@ -67,6 +68,36 @@ def stable_rank(matrix: Float[Array, "rows columns"]) -> Float[Array, ""]:
     values = jnp.linalg.svdvals(matrix)
     shares = values / jnp.where(values[0] > 0, values[0], 1)
     return jnp.sum(shares**2)
+
+
+def entropy_rank(matrix: Float[Array, "rows columns"]) -> Float[Array, ""]:
+    r"""The smooth rank that weighs all singular values by their share of the nuclear norm.
+
+    .. math:: \exp\Big(-\sum_r p_r \ln p_r\Big), \qquad p_r = s_r \Big/ \sum_q s_q
+
+    ``effective_rank`` counts singular values above a threshold instead, ``stable_rank`` weighs squares.
+
+    Parameters
+    ----------
+    matrix
+        Any matrix, (rows, columns).
+
+    Returns
+    -------
+    Array
+        Between 1 and the rank, the rank itself where all singular values are equal; 0 for the zero matrix.
+
+    Raises
+    ------
+    OutsideDomain
+        Entries that are not finite (outside of ``jit``).
+
+    References
+    ----------
+    Roy, Vetterli (2007), effective rank; arora2019b and li2021a, effective rank of completions.
+    """
+    _check_finite("matrix", matrix)
+    return entropy_count(jnp.linalg.svdvals(matrix))
 
 
 def active_units(

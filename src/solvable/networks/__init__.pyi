@@ -2,6 +2,9 @@ from .aligned import decoupled_start as decoupled_start
 from .aligned import greedy_start as greedy_start
 from .aligned import orthogonal_start as orthogonal_start
 from .balanced import balanced_start as balanced_start
+from .classifiers import SmallConvolution as SmallConvolution
+from .classifiers import he_network as he_network
+from .classifiers import small_convolution as small_convolution
 from .deep import DeepNetwork as DeepNetwork
 from .deep import initialise_deep as initialise_deep
 from .diagonal import DiagonalLinear as DiagonalLinear
@@ -9,6 +12,7 @@ from .embeddings import add_dependent_unit as add_dependent_unit
 from .embeddings import add_proportional_unit as add_proportional_unit
 from .embeddings import add_zero_unit as add_zero_unit
 from .embeddings import split_unit as split_unit
+from .factors import balanced_factors as balanced_factors
 from .imbalanced import imbalanced_start as imbalanced_start
 from .layer import UnitLayer as UnitLayer
 from .layer import initialise as initialise
@@ -21,6 +25,8 @@ from .manifolds import equal_units as equal_units
 from .manifolds import proportional_units as proportional_units
 from .manifolds import zero_unit as zero_unit
 from .planted import plant_fixed_point as plant_fixed_point
+from .power_difference import PowerDifference as PowerDifference
+from .power_difference import power_difference_start as power_difference_start
 from .protocol import Network as Network
 from .stochastic import draw_dropout as draw_dropout
 from .stochastic import noisy_coefficients as noisy_coefficients

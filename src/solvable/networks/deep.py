@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from solvable.errors import OutsideDomain, check_count, check_non_negative
-from solvable.networks.units import Unit
+from solvable.networks.units import Neuron, Unit
 from solvable.numerics import Activation, activations
 from solvable.tasks import FeatureMap
 
@@ -94,6 +94,8 @@ class DeepNetwork(eqx.Module):
     def coefficients(self) -> Float[Array, "output_dim size"]:
         """A in f(x) = A z(x). Raises nothing where ``features`` is not None."""
         read = self._read_out()
+        if isinstance(self.unit, Neuron):
+            return self.unit.coefficients(self.first, read)
         # One two-layer network an output: the columns of a unit become its second-layer weights.
         second = jnp.swapaxes(read.reshape(read.shape[0], self.width, -1), 1, 2)
         return jax.vmap(lambda v: self.unit.coefficients(self.first, v))(second)[:, 0]

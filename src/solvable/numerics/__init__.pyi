@@ -2,7 +2,10 @@ from . import activations as activations
 from .activations import Activation as Activation
 from .curves import divergence_time as divergence_time
 from .curves import first_crossing as first_crossing
+from .effective_count import entropy_count as entropy_count
+from .entropies import entropy as entropy
 from .exponentials import integrated_exponential as integrated_exponential
+from .extrapolation import two_scale_limit as two_scale_limit
 from .gaussian import check_covariance as check_covariance
 from .gaussian import gaussian_cubature as gaussian_cubature
 from .gaussian import gaussian_root as gaussian_root

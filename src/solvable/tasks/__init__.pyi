@@ -1,3 +1,6 @@
+from .completion import MatrixCompletion as MatrixCompletion
+from .completion import low_rank_completion as low_rank_completion
+from .completion import symmetric_completion as symmetric_completion
 from .hierarchy import HierarchyModes as HierarchyModes
 from .hierarchy import hierarchy as hierarchy
 from .hierarchy import hierarchy_modes as hierarchy_modes
@@ -17,6 +20,7 @@ from .points import convolution_teacher as convolution_teacher
 from .points import orthogonal_pair as orthogonal_pair
 from .points import orthogonal_points as orthogonal_points
 from .points import split_convolution_teacher as split_convolution_teacher
+from .power_regression import PowerRegression as PowerRegression
 from .readers import load_fashion_mnist as load_fashion_mnist
 from .readers import load_labelled as load_labelled
 from .samples import FeatureMap as FeatureMap

@@ -25,6 +25,7 @@ from solvable.training.objective import (
 from solvable.training.trajectory import Trajectory, observe, wait
 
 Observables = Mapping[str, Callable[[Any], Array]]
+Totals = Mapping[str, Callable[[Any, Any], Array]]
 
 
 def gradient_descent(
@@ -35,6 +36,7 @@ def gradient_descent(
     steps: int,
     record: int | Int[np.ndarray, " record"] = 200,
     observables: Observables | None = None,
+    totals: Totals | None = None,
     reduction: Reduction = "auto",
 ) -> Trajectory:
     r"""Full-batch gradient descent on the half mean squared error, both layers trained.
@@ -57,6 +59,8 @@ def gradient_descent(
         with records, not with steps.
     observables
         Functions of the network recorded beside the loss. The same function objects compile once.
+    totals
+        Functions of the network before and after a step, recorded beside the loss as their sums over all steps so far.
     reduction
         Which exact form of the data to use; ``"auto"`` takes the cheapest and the trajectory reports it.
 
@@ -86,9 +90,9 @@ def gradient_descent(
     objective = make_objective(network, data, reduction)
     observables = dict(observables or {})
     trajectory = _descend(
-        network, objective, learning_rate, record_steps, jnp.asarray(steps), tuple(observables.items())
+        network, objective, learning_rate, record_steps, jnp.asarray(steps), tuple(observables.items()), _named(totals)
     )
-    locate = lambda refined: _descend(network, objective, learning_rate, refined, refined[-1], ())  # noqa: E731
+    locate = lambda refined: _descend(network, objective, learning_rate, refined, refined[-1], (), ())  # noqa: E731
     _refuse_divergence(trajectory, learning_rate, locate)
     return trajectory
 
@@ -103,6 +107,8 @@ def sgd(
     steps: int,
     record: int | Int[np.ndarray, " record"] = 200,
     observables: Observables | None = None,
+    totals: Totals | None = None,
+    replacement: bool = False,
     reduction: Reduction = "auto",
 ) -> Trajectory:
     """Minibatch gradient descent: every epoch visits the samples once in a new random order.
@@ -119,6 +125,10 @@ def sgd(
         Randomness of the order.
     batch_size
         Samples a step, at most the number of samples.
+    totals
+        As for ``gradient_descent``.
+    replacement
+        Whether every step draws its samples anew and independently, so that there are no epochs.
     reduction
         ``"features"`` or ``"samples"`` (moments would need all the data at every step).
 
@@ -136,7 +146,7 @@ def sgd(
 
     References
     ----------
-    zhang2026, Fig. 3, caption.
+    zhang2026, Fig. 3, caption; pesme2021, with replacement.
     """
     check_positive("learning_rate", learning_rate)
     learning_rate = jnp.asarray(learning_rate, network.first.dtype)
@@ -145,15 +155,16 @@ def sgd(
         raise OutsideDomain(f"`data` is a {type(data).__name__}; minibatches need Samples: use `task.sample`.")
     if batch_size > data.num_samples:
         raise OutsideDomain(f"`batch_size` is {batch_size}; it must be at most the {data.num_samples} samples.")
-    if is_concrete(data.weights) and not np.allclose(data.weights, data.weights[0]):
+    if is_concrete(data.weights) and not np.allclose(data.weights, np.asarray(data.weights)[0]):
         raise OutsideDomain("the samples of `data` weigh unequally; minibatches need samples of equal weight.")
     record_steps = make_record_steps(steps, record)
     objective = make_objective(network, data, reduction, batch_size)
     assert isinstance(objective, FeatureLoss | SampleLoss)
     observables = dict(observables or {})
-    run = lambda at, until, watched: _sgd(network, objective, key, batch_size, learning_rate, at, until, watched)  # noqa: E731
-    trajectory = run(record_steps, jnp.asarray(steps), tuple(observables.items()))
-    _refuse_divergence(trajectory, learning_rate, lambda refined: run(refined, refined[-1], ()))
+    rule = (objective, key, batch_size, replacement, learning_rate)
+    run = lambda at, until, watched, summed: _sgd(network, *rule, at, until, watched, summed)  # noqa: E731
+    trajectory = run(record_steps, jnp.asarray(steps), tuple(observables.items()), _named(totals))
+    _refuse_divergence(trajectory, learning_rate, lambda refined: run(refined, refined[-1], (), ()))
     return trajectory
 
 
@@ -200,47 +211,83 @@ def _advance_and_watch(advance, watch, state, record_steps, steps):
 
 
 @eqx.filter_jit
-def _descend(network, objective: Objective, learning_rate, record_steps, steps, observables) -> Trajectory:
+def _descend(network, objective: Objective, learning_rate, record_steps, steps, observables, totals) -> Trajectory:
     params, static = eqx.partition(network, eqx.is_inexact_array)
 
-    def advance(params, done, until):
-        return lax.fori_loop(done, until, lambda _, p: _step(p, objective, static, learning_rate), params)
+    def step(_, state):
+        params, sums = state
+        after = _step(params, objective, static, learning_rate)
+        return after, _add(sums, totals, static, params, after)
 
-    def watch(params):
-        return observe(eqx.combine(params, static), objective, dict(observables))
+    def advance(state, done, until):
+        return lax.fori_loop(done, until, step, state)
 
-    params, records = _advance_and_watch(advance, watch, params, record_steps, steps)
+    def watch(state):
+        return observe(eqx.combine(state[0], static), objective, dict(observables)) | state[1]
+
+    start = (params, _no_sums(totals, static, params))
+    (params, _), records = _advance_and_watch(advance, watch, start, record_steps, steps)
     times = _times(learning_rate, record_steps, network.first.dtype)
     return Trajectory(record_steps, times, records, eqx.combine(params, static), name_of(objective))
 
 
 @eqx.filter_jit
 def _sgd(
-    network, objective: FeatureLoss | SampleLoss, key, batch_size, learning_rate, record_steps, steps, observables
+    network,
+    objective: FeatureLoss | SampleLoss,
+    key,
+    batch_size,
+    replacement,
+    learning_rate,
+    record_steps,
+    steps,
+    observables,
+    totals,
 ) -> Trajectory:
     params, static = eqx.partition(network, eqx.is_inexact_array)
     num_samples = objective.targets.shape[0]
     batches = num_samples // batch_size
 
-    def step(index, state):
-        params, order = state
+    def choose(index, order):
+        if replacement:
+            return jax.random.randint(jax.random.fold_in(key, index), (batch_size,), 0, num_samples), order
         epoch, position = index // batches, index % batches
         order = lax.cond(
             position == 0, lambda: jax.random.permutation(jax.random.fold_in(key, epoch), num_samples), lambda: order
         )
-        chosen = lax.dynamic_slice(order, (position * batch_size,), (batch_size,))
-        return _step(params, objective.minibatch(chosen), static, learning_rate), order
+        return lax.dynamic_slice(order, (position * batch_size,), (batch_size,)), order
+
+    def step(index, state):
+        params, sums, order = state
+        chosen, order = choose(index, order)
+        after = _step(params, objective.minibatch(chosen), static, learning_rate)
+        return after, _add(sums, totals, static, params, after), order
 
     def advance(state, done, until):
         return lax.fori_loop(done, until, step, state)
 
     def watch(state):
-        return observe(eqx.combine(state[0], static), objective, dict(observables))
+        return observe(eqx.combine(state[0], static), objective, dict(observables)) | state[1]
 
-    start = (params, jnp.arange(num_samples))
-    (params, _), records = _advance_and_watch(advance, watch, start, record_steps, steps)
+    start = (params, _no_sums(totals, static, params), jnp.arange(num_samples))
+    (params, *_), records = _advance_and_watch(advance, watch, start, record_steps, steps)
     times = _times(learning_rate, record_steps, network.first.dtype)
     return Trajectory(record_steps, times, records, eqx.combine(params, static), name_of(objective))
+
+
+def _named(totals: Totals | None) -> tuple:
+    return tuple((totals or {}).items())
+
+
+def _add(sums, totals, static, before, after):
+    """The sums over steps once a step from ``before`` to ``after`` is taken."""
+    networks = eqx.combine(before, static), eqx.combine(after, static)
+    return {name: sums[name] + jnp.asarray(f(*networks)) for name, f in totals}
+
+
+def _no_sums(totals, static, params):
+    network = eqx.combine(params, static)
+    return {name: jnp.zeros_like(jnp.asarray(f(network, network))) for name, f in totals}
 
 
 def _refuse_divergence(trajectory: Trajectory, learning_rate, rerun) -> None:

@@ -10,6 +10,7 @@ from solvable.theory.linear.modes import logistic_mode
 
 _TERMS = 96  # of series whose terms shrink as (2/3)^n at worst: 1e-17
 _BISECTIONS = 100
+Number = float | Float[Array, ""]
 
 
 def depth_time(
@@ -128,25 +129,28 @@ def depth_mode(
     def halve(_, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = bracket
         middle = (low + high) / 2
-        early = _progress(to_share(middle), middle, 2 / depth) - start_progress < goal
+        early = progress(to_share(middle), middle, 2 / depth) - start_progress < goal
         return jnp.where(early, middle, low), jnp.where(early, high, middle)
 
-    start_progress = _progress(share, low, 2 / depth)
+    start_progress = progress(share, low, 2 / depth)
     low, high = jax.lax.fori_loop(0, _BISECTIONS, halve, (low, low + goal * fastest + 1e-3))
     return jnp.where(rest, target, target * to_share((low + high) / 2))
 
 
-def _scaled_time(start: Array, end: Array, target: Array, inverse: float) -> Array:
+@jax.jit  # also over ``inverse``, so that all depths share what is compiled
+def _scaled_time(start: Array, end: Array, target: Array, inverse: Number) -> Array:
     """Phi(u_f / s) - Phi(u_0 / s), with ``inverse`` = 2/D."""
     begin, finish = start / target, end / target
-    odds = [jnp.log(share) - jnp.log(jnp.abs(1 - share)) for share in (begin, finish)]
+    shares = jnp.stack(jnp.broadcast_arrays(begin, finish))
+    passed = progress(shares, jnp.log(shares) - jnp.log(jnp.abs(1 - shares)), inverse)
     crossing = (begin - 1) * (finish - 1) < 0
-    span = _progress(finish, odds[1], inverse) - _progress(begin, odds[0], inverse)
-    return jnp.where(crossing, jnp.nan, span)
+    return jnp.where(crossing, jnp.nan, passed[1] - passed[0])
 
 
-def _progress(share: Array, odds: Array, inverse: float) -> Array:
-    """Phi(x) up to a constant, for z = ln(x / |1 - x|) given beside x, which near 1 has lost its digits.
+def progress(share: Array, odds: Array, inverse: Number) -> Array:
+    """Phi(x) up to a constant, for z = ln(x / |1 - x|) given beside x, which near 1 and near 0 has lost its digits.
+
+    ``inverse`` is 2/D. Raises nothing. References: gissin2019, F.
 
     Three series: in x for small x, in 1 - x around 1, in 1/x for large x, matched at 1/2 and at 3/2.
     """
@@ -154,45 +158,50 @@ def _progress(share: Array, odds: Array, inverse: float) -> Array:
     half, three_halves = jnp.asarray(0.5, share.dtype), jnp.asarray(1.5, share.dtype)
     below, above = share < 0.5, share > 1.5
     near = jnp.where(below | above, 1.0, share)
-    small = _near_zero(jnp.where(below, share, 0.5), q)
+    low = jnp.where(below, share, 0.5)
+    small = _near_zero(low, jnp.where(below, odds, 0.0) + jnp.log1p(-low), q)
     large = _beyond(jnp.where(above, share, 1.5), q)
     middle = _near_one(near, jnp.where(below | above, 0.0, odds), q)
-    small_shift = _near_one(half, jnp.zeros_like(half), q) - _near_zero(half, q)
+    small_shift = _near_one(half, jnp.zeros_like(half), q) - _near_zero(half, jnp.log(half), q)
     large_shift = _near_one(three_halves, jnp.log(three_halves / 0.5), q) - _beyond(three_halves, q)
     return jnp.where(below, small + small_shift, jnp.where(above, large + large_shift, middle))
 
 
-def _near_zero(share: Array, q: float) -> Array:
-    """Integral of x^(-1-q) / (1 - x) to x < 1, its first two powers from 1 and the others from 0."""
-    log, orders = jnp.log(share), np.arange(2, _TERMS)
+def _near_zero(share: Array, log: Array, q: Number) -> Array:
+    """Integral of x^(-1-q) / (1 - x) to x < 1, its first two powers from 1 and the others from 0.
+
+    Takes ln x beside x, which may have underflowed.
+    """
+    orders = jnp.arange(2, _TERMS, dtype=share.dtype)
     return _power_integral(log, -q) + _power_integral(log, 1 - q) + share ** (2 - q) * _series(1 / (orders - q), share)
 
 
-def _power_integral(log: Array, power: float) -> Array:
+def _power_integral(log: Array, power: Number) -> Array:
     """(x^p - 1)/p, at p = 0 its limit ln x."""
-    return jnp.expm1(power * log) / power if power else log
+    zero = power == 0
+    return jnp.where(zero, log, jnp.expm1(power * log) / jnp.where(zero, 1, power))
 
 
-def _near_one(share: Array, odds: Array, q: float) -> Array:
+def _near_one(share: Array, odds: Array, q: Number) -> Array:
     """The same up to a constant, from the series of x^(-1-q) in 1 - x; ln|1 - x| comes from the odds."""
-    orders = np.arange(1, _TERMS)
-    coefficients = np.cumprod((q + orders) / orders) / orders
+    orders = jnp.arange(1, _TERMS, dtype=share.dtype)
+    coefficients = jnp.cumprod((q + orders) / orders) / orders
     return odds - jnp.log(share) - (1 - share) * _series(coefficients, 1 - share)
 
 
-def _beyond(share: Array, q: float) -> Array:
+def _beyond(share: Array, q: Number) -> Array:
     """The same for x > 1 in powers of 1/x, the first from 1 and the others from infinity."""
-    orders = 1 + q + np.arange(1, _TERMS)
+    orders = 1 + q + jnp.arange(1, _TERMS, dtype=share.dtype)
     return _power_integral(-jnp.log(share), 1 + q) + share ** (-2 - q) * _series(1 / orders, 1 / share)
 
 
-def _series(coefficients: np.ndarray, at: Array) -> Array:
-    return jnp.polyval(jnp.asarray(coefficients[::-1], at.dtype), at)
+def _series(coefficients: Array, at: Array) -> Array:
+    return jnp.polyval(coefficients[::-1], at, unroll=4)  # few: unrolled terms take long to compile
 
 
-def check_depth(depth: float) -> None:
-    """Raise OutsideDomain unless the number of weight layers is at least 1."""
-    if not depth >= 1:
+def check_depth(depth: Number) -> None:
+    """Raise OutsideDomain unless the number of weight layers is at least 1; tracers pass unchecked."""
+    if is_concrete(depth) and not depth >= 1:
         raise OutsideDomain(f"`depth` is {depth}; it must be a number of weight layers of at least 1.")
 
 

@@ -3,7 +3,9 @@
 import ast
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -35,6 +37,7 @@ app.command()(forecast)
 
 def main() -> None:
     """Run the command line; a user's mistake is one sentence on standard error and exit status 2."""
+    interrupts = _note_interrupts()
     try:
         code = app(prog_name="solvable", standalone_mode=False)
     except (OutsideDomain, Diverged) as mistake:
@@ -42,12 +45,28 @@ def main() -> None:
     except KeyboardInterrupt:
         _exit(130, "interrupted.")
     except Exception as mistake:
+        # An interrupt within compiled code may come out as an error of its compiler.
+        if interrupts:
+            _exit(130, "interrupted.")
         # Typer's own refusals, such as a word where a number is meant, have no public base class of their own.
         if not hasattr(mistake, "format_message"):
             raise
         _exit(2, f"{mistake.format_message().rstrip('.')}.")  # pyright: ignore[reportAttributeAccessIssue]
     # Typer turns an interrupt inside a command into a silent exit status.
     _exit(code or 0, "interrupted." if code == 130 else "")
+
+
+def _note_interrupts() -> list[int]:
+    """Signals of interruption, as they come; each still raises KeyboardInterrupt."""
+    seen: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        seen.append(number)
+        signal.default_int_handler(number, frame)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, note)
+    return seen
 
 
 def _exit(code: int | str | None, sentence: str) -> NoReturn:

@@ -21,8 +21,10 @@ from solvable.report.publish import check_destination, publish
 if TYPE_CHECKING:
     import xarray as xr
 
-# Away from the value by these powers of two, then four halvings of the last gap: nine runs at most in a direction.
-_POWERS = (1, 2, 4, 8, 16)
+# Away from the value by these powers of two, then four halvings of the last gap. The far ones are for scales that
+# begin at 1e-100; whole numbers, which cost the more the larger they are, end at 256 times theirs.
+_POWERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+_WHOLE_POWERS = 4
 _HALVINGS = 4
 # The first value tried where the parameter is 0.
 _FROM_ZERO = 1e-3
@@ -163,7 +165,7 @@ def find_edge(
     -------
     Edge
         Every run, and between which two of them the edge lies: within a factor of 2^(1/16) of itself where it is near
-        the claim's own value, and within a factor of two where it is 65 000 times as far.
+        the claim's own value, within 2^(1/2) where it is 65 000 times as far.
 
     Raises
     ------
@@ -233,7 +235,7 @@ def _value_of(claim: Claim, parameter: str) -> float:
 
 def _away(begin: float, *, up: bool) -> Iterator[float]:
     """Values ever farther from where the search begins; whole ones stay whole, positive and not too large to run."""
-    powers = _POWERS if isinstance(begin, float) else _POWERS[:-1]
+    powers = _POWERS if isinstance(begin, float) else _POWERS[:_WHOLE_POWERS]
     if begin == 0:
         return (_FROM_ZERO * 2.0**power if isinstance(begin, float) else 2 ** (power - 1) for power in powers)
     found = (_as_kind(begin, begin * (2.0**power if up else 2.0**-power)) for power in powers)

@@ -7,7 +7,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from scipy.integrate import quad
 
-from solvable.errors import OutsideDomain
+from solvable.errors import OutsideDomain, ValidityWarning
 from solvable.networks import DiagonalLinear, power_difference_start
 from solvable.tasks import make_samples
 from solvable.theory.linear import (
@@ -174,3 +174,9 @@ def test_targets_that_nothing_fits_have_no_gain():
     with pytest.raises(OutsideDomain, match="cannot be fitted"):
         residual_integral(inputs, jnp.asarray([1.0, -1.0, 1.0, 2.0]), 0.1)
     np.testing.assert_array_equal(residual_integral(inputs, jnp.zeros(4), 0.1), np.zeros((4, 4)))
+
+
+def test_steps_that_overshoot_at_the_predictor_are_warned_of():
+    x = jnp.asarray(GAUSSIAN)
+    with pytest.warns(ValidityWarning, match=r"`learning_rate` is 1, and steps overshoot at this predictor from"):
+        sgd_interpolator(x, x @ TEACHER, ALPHA, 1.0, batch_size=1)

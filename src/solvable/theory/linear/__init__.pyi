@@ -49,6 +49,7 @@ from .generalisation import observed_spectrum as observed_spectrum
 from .generalisation import spiked_spectrum as spiked_spectrum
 from .greedy import GreedyPath as GreedyPath
 from .greedy import greedy_low_rank as greedy_low_rank
+from .greedy import greedy_times as greedy_times
 from .greedy import phase_exponent as phase_exponent
 from .imbalance import converged_layers as converged_layers
 from .imbalance import lazy_map as lazy_map

@@ -12,6 +12,8 @@ from solvable.errors import OutsideDomain, check_count
 
 _MOST_STEPS = 1_000_000
 _LEAST_GROWTH = 1e-4  # of the first growth rate: what is left of it at an exact fit is rounding
+_HELD = 1e-6  # of the largest eigenvalue of W, below which a direction is not held
+_OVERLAP = 1e-6  # of unit vectors, below which they are orthogonal
 _HORIZON = 1e4  # of a phase, in units of the time in which the new direction grows
 
 
@@ -95,6 +97,53 @@ def greedy_low_rank(
     return GreedyPath(*(jnp.stack(values) for values in zip(*path, strict=True)))
 
 
+def greedy_times(
+    gradient: Callable[[Float[Array, "dim dim"]], Float[Array, "dim dim"]], path: GreedyPath
+) -> Float[Array, " phase"]:
+    r"""When the flow from W(0) = alpha I leaves each saddle of a greedy path for the next, as alpha vanishes.
+
+    .. math:: \tau_r = \lim_{\alpha \to 0} \frac{t_r}{\ln(1/\alpha)}, \qquad \tau_1 = \frac{1}{2 \mu_1}
+
+    Parameters
+    ----------
+    gradient
+        Of f, as for ``greedy_low_rank``.
+    path
+        Its phases.
+
+    Returns
+    -------
+    Array
+        Times in units of ln(1/alpha), ascending, one fewer than there are phases: shape (phase - 1,).
+
+    Raises
+    ------
+    Raises nothing.
+
+    Notes
+    -----
+    Around each saddle what is not yet learned grows linearly, every eigenvector of minus the gradient at its own rate.
+    To leading order in ln(1/alpha) a direction of the next saddle inherits the largest weight among those that it
+    overlaps with. Corrections are of relative order 1/ln(1/alpha): extrapolate in it to compare.
+
+    References
+    ----------
+    li2021a, greedy low-rank learning at depth 2 [first phase]; the later ones are derived here, as pesme2023 for
+    weights that keep their axes.
+    """
+    maps = np.asarray(path.weights)
+    vectors, logs = np.eye(maps.shape[-1]), np.full(maps.shape[-1], -0.5)  # of U, in units of ln(1/alpha)
+    times = [0.0]
+    for before in maps[:-1]:
+        rates, axes = _growth_beside(before, -np.asarray(gradient(jnp.asarray(before))))
+        logs = _inherit(axes, vectors, logs)
+        span = -logs[-1] / rates[-1]
+        times.append(times[-1] + span)
+        # The leading direction is learned now; the others remain.
+        vectors, logs = axes[:, :-1], (logs + rates * span)[:-1]
+    return jnp.asarray(times[1:], path.weights.dtype)
+
+
 def phase_exponent(growth: Float[Array, " mode"], *, aligned: bool = False) -> Float[Array, ""]:
     r"""Power of the scale alpha by which the first phase differs from the flow out of one direction alone.
 
@@ -132,6 +181,20 @@ def phase_exponent(growth: Float[Array, " mode"], *, aligned: bool = False) -> F
         raise OutsideDomain(f"`growth` holds {growth.shape[0]} eigenvalues; the exponent compares the largest two.")
     share = (1 - jnp.maximum(growth[1], 0) / growth[0]) / (1 if aligned else 2)
     return jnp.maximum(share, 0)
+
+
+def _growth_beside(weights: np.ndarray, growth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues, ascending, and eigenvectors of the growth in the directions that the weights do not hold yet."""
+    sizes, axes = np.linalg.eigh(weights)
+    free = axes[:, sizes <= _HELD * max(sizes[-1], np.finfo(sizes.dtype).tiny)]
+    rates, inside = np.linalg.eigh(free.T @ growth @ free)
+    return rates, free @ inside
+
+
+def _inherit(axes: np.ndarray, vectors: np.ndarray, logs: np.ndarray) -> np.ndarray:
+    """Logarithm of the weight along each axis, the largest of those along the vectors that it overlaps with."""
+    shared = np.abs(axes.T @ vectors) > _OVERLAP
+    return np.max(np.where(shared, logs[None, :], -np.inf), axis=1)
 
 
 @eqx.filter_jit

@@ -4,12 +4,14 @@ The network is f(x) = beta.x with beta = w_+^D - w_-^D from w_+ = w_- = alpha, t
 u v from u = a sqrt2, v = 0 at learning rate eta is, step by step, this network: D = 2, alpha = a / sqrt2, rate eta / 2.
 """
 
+import warnings
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from solvable.errors import check_positive
+from solvable.errors import ValidityWarning, check_positive
 from solvable.theory.linear.gain import descent_gain, residual_integral
 from solvable.theory.linear.interpolator import interpolate, power_interpolator
 
@@ -108,8 +110,9 @@ def sgd_interpolator(
     Notes
     -----
     Gains are of first order in eta, with errors of order eta relative to them: 1 to 7% for gradient descent at eta =
-    0.01 to 0.05. Single runs of SGD scatter about the mean that this gives. Not traceable; to sweep
-    eta, take ``residual_integral`` once.
+    0.01 to 0.05. Single runs of SGD scatter about the mean that this gives. A ValidityWarning says where eta exceeds
+    2 over the curvature of a batch at the predictor, beyond which no run settles near it. Not traceable; to sweep eta,
+    take ``residual_integral`` once.
 
     References
     ----------
@@ -119,7 +122,25 @@ def sgd_interpolator(
     residuals = residual_integral(inputs, targets, init_scale)
     gain = descent_gain(inputs, residuals, learning_rate, batch_size=batch_size, replacement=replacement)
     log_scale = 2 * jnp.log(jnp.asarray(init_scale, inputs.dtype)) - gain
-    return Interpolator(interpolate(inputs, targets, log_scale, 0.0), jnp.exp(log_scale / 2), gain)
+    found = Interpolator(interpolate(inputs, targets, log_scale, 0.0), jnp.exp(log_scale / 2), gain)
+    _warn_of_long_steps(inputs, found, learning_rate, batch_size)
+    return found
+
+
+def _warn_of_long_steps(inputs: Array, found: Interpolator, learning_rate: float, batch_size: int | None) -> None:
+    """ValidityWarning where a batch is overshot at the predictor: all samples, or one of b that stands alone in it."""
+    sharpness = diagonal_sharpness(inputs, found.predictor, found.effective_scale)
+    if batch_size is not None:
+        alone = jax.vmap(lambda row: diagonal_sharpness(row[None, :], found.predictor, found.effective_scale))(inputs)
+        sharpness = jnp.maximum(sharpness, jnp.max(alone) / batch_size)
+    longest = 2 / float(sharpness)
+    if learning_rate >= longest:
+        warnings.warn(
+            f"`learning_rate` is {learning_rate:g}, and steps overshoot at this predictor from {longest:.3g} on: "
+            "training ends elsewhere or not at all, and the gain is of no known accuracy; take a smaller one.",
+            ValidityWarning,
+            stacklevel=3,
+        )
 
 
 def recorded_interpolator(

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from solvable.errors import OutsideDomain, check_count, is_concrete
 from solvable.theory.linear.dual_newton import dual_solver
 
-# alpha^(D-2), D >= 3, below which only the l1 norm is left, as a power of the precision: 1e-6 in float64.
+# alpha^(D-2), D >= 3, below which only the l1 norm is left, as a power of the precision: about 1e-6 in float64.
 _LEAST_POWER = 0.375
 
 
@@ -93,9 +93,10 @@ def power_interpolator(
 
     Notes
     -----
-    Least l1 norm is approached as alpha^(D-2) for D >= 3, as 1/ln(1/alpha) for D = 2. Below about
-    alpha^(D-2) = 1e-12 (float64) nothing but the l1 norm is left to tell predictors apart: where several share the
-    least one, as with repeated inputs, rounding decides between them.
+    Least l1 norm is approached as alpha^(D-2) for D >= 3, as 1/ln(1/alpha) for D = 2. Where alpha^(D-2) is below about
+    1e-6 (float64, targets of order 1) it is held there, which moves the predictor by less than 1e-7 of itself: nothing
+    but the l1 norm is left to tell predictors apart, and where several share the least one, as with repeated inputs,
+    rounding decides between them.
 
     References
     ----------

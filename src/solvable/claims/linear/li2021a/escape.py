@@ -20,7 +20,7 @@ class FirstPhaseRate(Claim):
 
     Distance between runs from alpha W_0 and from alpha u_1 u_1^T when the latter has grown to size 1. The paper proves
     a smaller power; these are what linear growth says: one for W_0 = I, and half of it where W_0 mixes directions.
-    Breaks as `largest` grows: weights that start large are not in the limit.
+    Breaks as `learning_rate` grows: both runs are then cut off at whole steps of their growth.
     """
 
     source = Source("li2021a", "first phase from infinitesimal weights", "scaling")

@@ -28,7 +28,10 @@ class Acceleration(Claim):
     """
 
     source = Source("arora2018", "l_p regression, p = 2 and p = 4", "law")
-    metric, tolerance = fraction_wrong("faster"), 0.1  # measured: 0 for task seeds 0 to 4
+    metric, tolerance = (
+        fraction_wrong("faster"),
+        0.1,
+    )  # measured: 0 for task seeds 0, 1, 3, 4; for 2 no run arrives in time
 
     powers: tuple[float, ...] = (2.0, 4.0)  # p
     depths: tuple[int, ...] = (2,)  # N, beside one layer

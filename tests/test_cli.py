@@ -180,6 +180,24 @@ def test_an_interrupt_is_one_line_status_130_and_no_files(tmp_path):
     assert [path.name for path in (tmp_path / "toys" / "toy2020").iterdir()] == ["Decay"]
 
 
+def test_an_interrupt_that_is_lost_in_a_finaliser_comes_again():
+    lost = """
+import os, signal, time
+from solvable import cli
+class Late:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+def app(**_):
+    Late()
+    time.sleep(60)
+cli.app = app
+cli.main()
+"""
+    run = subprocess.run([sys.executable, "-c", lost], capture_output=True, text=True, timeout=50)
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", "solvable: interrupted.\n")
+
+
 def test_a_reader_that_leaves_is_no_error():
     process = start("list", "--json", before="import time; time.sleep(0.5)")
     assert process.stdout is not None

@@ -37,7 +37,11 @@ app.command()(forecast)
 
 def main() -> None:
     """Run the command line; a user's mistake is one sentence on standard error and exit status 2."""
-    interrupts = _note_interrupts()
+    with _interrupts() as interrupts:
+        _run(interrupts)
+
+
+def _run(interrupts: list[int]) -> None:
     try:
         code = app(prog_name="solvable", standalone_mode=False)
     except (OutsideDomain, Diverged) as mistake:
@@ -56,17 +60,32 @@ def main() -> None:
     _exit(code or 0, "interrupted." if code == 130 else "")
 
 
-def _note_interrupts() -> list[int]:
-    """Signals of interruption, as they come; each still raises KeyboardInterrupt."""
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """The signals of interruption that came; each raises KeyboardInterrupt, once more where that got lost."""
     seen: list[int] = []
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield seen  # someone else takes them, or they are ignored, as in the background
+        return
 
     def note(number: int, frame: Any) -> None:
         seen.append(number)
         signal.default_int_handler(number, frame)
 
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, note)
-    return seen
+    def raise_again(lost: Any) -> None:
+        if isinstance(lost.exc_value, KeyboardInterrupt):
+            # It was raised where nothing may be, such as in a callback of the garbage collector.
+            threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+        else:
+            hook(lost)
+
+    hook, sys.unraisablehook = sys.unraisablehook, raise_again
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.unraisablehook = hook
 
 
 def _exit(code: int | str | None, sentence: str) -> NoReturn:

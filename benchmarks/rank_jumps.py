@@ -15,7 +15,7 @@ import numpy as np
 import saddle_to_saddle  # noqa: F401  its import chooses one core, one thread and float64
 import torch
 
-from solvable import networks, numerics, tasks, training
+from solvable import networks, tasks, training
 
 RUNS, STEPS, RATE, RIDGE, DEPTH, WIDTH = 400, 6000, 0.1, 0.075, 3, 4
 FOLLOWED, PART = 2, 500
@@ -37,12 +37,10 @@ def make_starts(key):
 
 def train_batch(task, keys, starts, steps):
     """Weights of all runs in the end, one call."""
-    identity = numerics.activations.identity
 
     def run(key, weights):
-        start = networks.DeepNetwork(weights, networks.Neuron(identity), (identity,) * (DEPTH - 2))
         return training.completion_sgd(
-            start, task, key=key, learning_rate=RATE, steps=steps, ridge=RIDGE, record=2
+            networks.linear_network(weights), task, key=key, learning_rate=RATE, steps=steps, ridge=RIDGE, record=2
         ).network.weights
 
     return jax.vmap(run)(keys, starts)

@@ -96,12 +96,13 @@ def comments(claim: type[Claim]) -> dict[str, str]:
     ----------
     None.
     """
-    source = textwrap.dedent(inspect.getsource(claim))
     notes = {}
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        name = token.line.partition(":")[0].strip()
-        if token.type == tokenize.COMMENT and name in claim.parameters:
-            notes[name] = token.string.lstrip("# ")
+    for kind in reversed([kind for kind in claim.__mro__ if issubclass(kind, Claim) and kind is not Claim]):
+        source = textwrap.dedent(inspect.getsource(kind))
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            name = token.line.partition(":")[0].strip()
+            if token.type == tokenize.COMMENT and name in claim.parameters:
+                notes[name] = token.string.lstrip("# ")
     return notes
 
 

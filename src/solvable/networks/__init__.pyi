@@ -1,5 +1,6 @@
 from .aligned import decoupled_start as decoupled_start
 from .aligned import greedy_start as greedy_start
+from .aligned import linear_network as linear_network
 from .aligned import orthogonal_start as orthogonal_start
 from .balanced import balanced_start as balanced_start
 from .classifiers import SmallConvolution as SmallConvolution

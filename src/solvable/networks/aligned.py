@@ -164,7 +164,7 @@ def _orthonormal(key: Array, shapes: list[tuple[int, int]], dtype: jnp.dtype | t
 
 
 def linear_network(weights: Sequence[Array]) -> UnitLayer | DeepNetwork:
-    """The linear network of these weights, from the input up. Raises nothing. References: none."""
+    """The linear network of these weights, two layers or more, from the input up. Raises nothing. References: none."""
     unit = Neuron(activations.identity)
     if len(weights) == 2:
         first, second = weights

@@ -118,9 +118,14 @@ def catalogue_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """
     lines = ["| claim | says | where | kind | expected |", "|---|---|---|---|---|"]
     for row in rows:
-        cells = (f"`{row['paper']}/{row['claim']}`", row["says"], row["source"], row["kind"], row["expected"])
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append(
+            _markdown_row(f"`{row['paper']}/{row['claim']}`", row["says"], row["source"], row["kind"], row["expected"])
+        )
     return "\n".join(lines)
+
+
+def _markdown_row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def edges_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -145,8 +150,7 @@ def edges_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     for row in rows:
         fails = "no value in reach" if row["fails_from"] is None else f"{row['fails_from']:.4g}"
         numbers = (f"{row['from']:.4g}", f"{row['holds_until']:.4g}", fails)
-        cells = (f"`{row['claim']}`", f"`{row['parameter']}`", *numbers, row["remark"].replace("|", "\\|"))
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append(_markdown_row(f"`{row['claim']}`", f"`{row['parameter']}`", *numbers, row["remark"]))
     return "\n".join(lines)
 
 

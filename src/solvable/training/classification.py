@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from solvable.errors import Diverged, OutsideDomain, check_count, check_positive, is_concrete
-from solvable.training.descent import make_record_steps
+from solvable.training.descent import advance_and_watch, make_record_steps, take_step
 
 
 def train_classifier(
@@ -97,16 +97,16 @@ def cross_entropy(scores: Float[Array, "num_samples scores"], labels: Int[Array,
 def _train(network: Any, data: tuple, key: Array, batch_size: int, learning_rate: Array, record: Array) -> Array:
     inputs, labels, test_inputs = data
     params, static = eqx.partition(network, eqx.is_inexact_array)
-    evaluate = lambda params, inputs: jax.vmap(eqx.combine(params, static))(inputs)  # noqa: E731
 
     def step(index, params):
         chosen = jax.random.randint(jax.random.fold_in(key, index), (batch_size,), 0, len(labels))
-        loss = lambda params: cross_entropy(evaluate(params, inputs[chosen]), labels[chosen])  # noqa: E731
-        return jax.tree.map(lambda p, g: p - learning_rate * g, params, jax.grad(loss)(params))
+        sampled = lambda network: cross_entropy(jax.vmap(network)(inputs[chosen]), labels[chosen])  # noqa: E731
+        return take_step(params, sampled, static, learning_rate)
 
-    def segment(carry, until):
-        done, params = carry
-        params = jax.lax.fori_loop(done, until, step, params)
-        return (until, params), evaluate(params, test_inputs)
+    def advance(params, done, until):
+        return jax.lax.fori_loop(done, until, step, params)
 
-    return jax.lax.scan(segment, (jnp.zeros_like(record[0]), params), record)[1]
+    def watch(params):
+        return jax.vmap(eqx.combine(params, static))(test_inputs)
+
+    return advance_and_watch(advance, watch, params, record, record[-1])[1]

@@ -47,8 +47,13 @@ class CompletionLoss(eqx.Module):
                 f"the network's map has shape {weights.shape} and the matrix {self.task.shape}; they must agree."
             )
         cost = jnp.sum(self.task.gradient(weights) ** 2) / 2
-        norms = [jnp.sum(layer**2) for layer in layers_of(network)]
-        return cost + jnp.asarray(self.ridge, weights.dtype) * jnp.sum(jnp.stack(norms))
+        return cost + ridge_cost(network, self.ridge)
+
+
+def ridge_cost(network: LinearNetwork, ridge: float | Float[Array, ""]) -> Float[Array, ""]:
+    """lambda times the sum of all squared weights, without 1/2. Raises nothing. References: wang2024."""
+    norms = jnp.stack([jnp.sum(layer**2) for layer in layers_of(network)])
+    return jnp.asarray(ridge, norms.dtype) * jnp.sum(norms)
 
 
 def layers_of(network: LinearNetwork) -> tuple[Float[Array, "_ _"], ...]:

@@ -13,8 +13,8 @@ from jaxtyping import Array, Float, Int, Key
 from solvable.errors import check_non_negative, check_positive
 from solvable.networks import DeepNetwork, UnitLayer
 from solvable.tasks import MatrixCompletion
-from solvable.training.completion import CompletionLoss, layers_of
-from solvable.training.descent import make_record_steps
+from solvable.training.completion import CompletionLoss, ridge_cost
+from solvable.training.descent import advance_and_watch, make_record_steps, take_step
 from solvable.training.trajectory import Trajectory, observe
 
 
@@ -84,22 +84,21 @@ def _descend(network, task, key, learning_rate, ridge, record_steps, steps, obse
     objective = CompletionLoss(task, ridge)
     count = jnp.sum(task.observed).astype(learning_rate.dtype)
 
-    def sampled(params, entry):
-        network = eqx.combine(params, static)
-        gap = (network.coefficients() - task.target).ravel()[entry]
-        norms = [jnp.sum(layer**2) for layer in layers_of(network)]
-        return count * gap**2 / 2 + ridge * jnp.sum(jnp.stack(norms))
-
     def step(index, params):
-        gradient = jax.grad(sampled)(params, draw_entry(key, index, task))
-        return jax.tree.map(lambda p, g: p - learning_rate * g, params, gradient)
+        entry = draw_entry(key, index, task)
 
-    def segment(carry, until):
-        done, params = carry
-        params = lax.fori_loop(done, until, step, params)
-        return (until, params), observe(eqx.combine(params, static), objective, dict(observables))
+        def sampled(network):
+            gap = (network.coefficients() - task.target).ravel()[entry]
+            return count * gap**2 / 2 + ridge_cost(network, ridge)
 
-    (done, params), records = lax.scan(segment, (jnp.zeros_like(record_steps[0]), params), record_steps)
-    params = lax.fori_loop(done, steps.astype(done.dtype), step, params)
+        return take_step(params, sampled, static, learning_rate)
+
+    def advance(params, done, until):
+        return lax.fori_loop(done, until, step, params)
+
+    def watch(params):
+        return observe(eqx.combine(params, static), objective, dict(observables))
+
+    params, records = advance_and_watch(advance, watch, params, record_steps, steps)
     times = learning_rate * record_steps.astype(learning_rate.dtype)
     return Trajectory(record_steps, times, records, eqx.combine(params, static), "own")

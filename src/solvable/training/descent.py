@@ -193,12 +193,13 @@ def _times(learning_rate, record_steps, dtype):
     return jnp.asarray(learning_rate, dtype) * record_steps.astype(dtype)
 
 
-def _step(params, objective, static, learning_rate):
+def take_step(params, objective, static, learning_rate):
+    """The parameters after a step down a loss of the network that they make with ``static``."""
     gradient = jax.grad(lambda p: objective(eqx.combine(p, static)))(params)
     return jax.tree.map(lambda p, g: p - jnp.asarray(learning_rate, p.dtype) * g, params, gradient)
 
 
-def _advance_and_watch(advance, watch, state, record_steps, steps):
+def advance_and_watch(advance, watch, state, record_steps, steps):
     """The state after ``steps``, and what was watched on the way; ``advance(state, done, until)`` is compiled once."""
 
     def segment(carry, until):
@@ -216,7 +217,7 @@ def _descend(network, objective: Objective, learning_rate, record_steps, steps, 
 
     def step(_, state):
         params, sums = state
-        after = _step(params, objective, static, learning_rate)
+        after = take_step(params, objective, static, learning_rate)
         return after, _add(sums, totals, static, params, after)
 
     def advance(state, done, until):
@@ -226,7 +227,7 @@ def _descend(network, objective: Objective, learning_rate, record_steps, steps, 
         return observe(eqx.combine(state[0], static), objective, dict(observables)) | state[1]
 
     start = (params, _no_sums(totals, static, params))
-    (params, _), records = _advance_and_watch(advance, watch, start, record_steps, steps)
+    (params, _), records = advance_and_watch(advance, watch, start, record_steps, steps)
     times = _times(learning_rate, record_steps, network.first.dtype)
     return Trajectory(record_steps, times, records, eqx.combine(params, static), name_of(objective))
 
@@ -260,7 +261,7 @@ def _sgd(
     def step(index, state):
         params, sums, order = state
         chosen, order = choose(index, order)
-        after = _step(params, objective.minibatch(chosen), static, learning_rate)
+        after = take_step(params, objective.minibatch(chosen), static, learning_rate)
         return after, _add(sums, totals, static, params, after), order
 
     def advance(state, done, until):
@@ -270,7 +271,7 @@ def _sgd(
         return observe(eqx.combine(state[0], static), objective, dict(observables)) | state[1]
 
     start = (params, _no_sums(totals, static, params), jnp.arange(num_samples))
-    (params, *_), records = _advance_and_watch(advance, watch, start, record_steps, steps)
+    (params, *_), records = advance_and_watch(advance, watch, start, record_steps, steps)
     times = _times(learning_rate, record_steps, network.first.dtype)
     return Trajectory(record_steps, times, records, eqx.combine(params, static), name_of(objective))
 

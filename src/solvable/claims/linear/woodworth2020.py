@@ -142,7 +142,7 @@ class KernelAndRich(Claim):
         return _draw(self, ax, prediction, measurement)
 
 
-class DeeperIsRicher(Claim):
+class DeeperIsRicher(KernelAndRich):
     """A deeper diagonal network is rich at scales at which a shallow one is not yet; still l1 and no sparser.
 
     The network w_+^D - w_-^D; depth is a parameter.
@@ -150,24 +150,7 @@ class DeeperIsRicher(Claim):
     """
 
     source = Source("woodworth2020", "Theorem 3", "exact")
-    metric, tolerance = max_curve_gap("predictor"), 0.003  # measured: up to 0.0019, no randomness
-    limit = ("learning_rate", (0.03, 0.02))
 
     init_scales: tuple[float, ...] = (0.15, 0.25, 0.4, 0.8)  # alpha
-    teacher: tuple[float, ...] = (1.0, -0.5)  # beta*, zero beyond
-    num_samples: int = 10  # n
-    input_dim: int = 20  # d
-    design_seed: int = 0
     depth: int = 3  # D
-    learning_rate: float = 0.02  # eta
-    horizon: float = 1500.0  # training time
     full = dict(depth=4, init_scales=(0.2, 0.3, 0.5, 0.8, 1.0), horizon=10_000.0, learning_rate=3e-3)
-
-    def predict(self) -> xr.Dataset:
-        return _label(self, _predict(self, self.init_scales)).assign(_curves(self))
-
-    def measure(self, key: jax.Array) -> xr.Dataset:
-        return _measure(self)
-
-    def draw(self, ax: Axes, prediction: xr.Dataset, measurement: xr.Dataset) -> list[Artist]:
-        return _draw(self, ax, prediction, measurement)

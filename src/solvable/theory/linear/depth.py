@@ -200,14 +200,18 @@ def _series(coefficients: Array, at: Array) -> Array:
 
 
 def check_depth(depth: Number) -> None:
-    """Raise OutsideDomain unless the number of weight layers is at least 1; tracers pass unchecked."""
+    """Raise OutsideDomain unless there is at least 1 weight layer; tracers pass unchecked. References: none."""
     if is_concrete(depth) and not depth >= 1:
         raise OutsideDomain(f"`depth` is {depth}; it must be a number of weight layers of at least 1.")
 
 
-def _check_strengths(start: Array, end: Array, target: Array) -> None:
-    for name, value in (("start", start), ("end", end), ("target", target)):
+def check_above_zero(why: str, **values: Array) -> None:
+    """Raise OutsideDomain, saying why, unless all entries are above 0; tracers pass unchecked. References: none."""
+    for name, value in values.items():
         if is_concrete(value) and not np.all(np.asarray(value) > 0):  # NumPy, so that ``jit`` does not trace the check
-            raise OutsideDomain(
-                f"`{name}` is {value}; strengths of a chain must be above 0: one that starts at 0 stays."
-            )
+            raise OutsideDomain(f"`{name}` is {value}; {why}.")
+
+
+def _check_strengths(start: Array, end: Array, target: Array) -> None:
+    why = "strengths of a chain must be above 0: one that starts at 0 stays"
+    check_above_zero(why, start=start, end=end, target=target)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from solvable.errors import OutsideDomain, is_concrete
-from solvable.theory.linear.depth import check_depth
+from solvable.theory.linear.depth import check_above_zero, check_depth
 
 
 def escape_time(
@@ -53,9 +53,7 @@ def escape_time(
     li2021a, escape of depth L [alpha = u_0, mu_1 = mu]; gissin2019, time of small starts [loss 1/(2 N^2)].
     """
     check_depth(depth)
-    for name, value in (("start", start), ("end", end)):
-        if is_concrete(value) and not np.all(np.asarray(value) > 0):  # NumPy, so that ``jit`` does not trace the check
-            raise OutsideDomain(f"`{name}` is {value}; a mode must start and end above 0: one that starts at 0 stays.")
+    check_above_zero("a mode must start and end above 0: one that starts at 0 stays", start=start, end=end)
     bend, log = 1 - 2 / depth, jnp.log(end / start)
     wait = log if bend == 0 else -jnp.expm1(-bend * log) * start**-bend / bend
     return wait / (depth * gradient)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from solvable.errors import OutsideDomain, ValidityWarning, is_concrete
-from solvable.theory.linear.depth import Number, check_depth, progress
+from solvable.theory.linear.depth import Number, check_above_zero, check_depth, progress
 
 _BISECTIONS = 100
 
@@ -195,6 +195,4 @@ def _check(fast: Array, slow: Array, start_share: float, end_share: float) -> No
             f"`start_share` and `end_share` are {start_share} and {end_share}; they must be shares between 0 and 1, "
             "the second one larger."
         )
-    for name, value in (("fast", fast), ("slow", slow)):
-        if is_concrete(value) and not np.all(np.asarray(value) > 0):  # NumPy, so that ``jit`` does not trace the check
-            raise OutsideDomain(f"`{name}` is {value}; targets of a chain must be above 0.")
+    check_above_zero("targets of a chain must be above 0", fast=fast, slow=slow)

@@ -116,7 +116,10 @@ def interpolate(
     depth: int = 2,
     log_weight: Array | None = None,
 ) -> Array:
-    """beta = B h_D(weight X^T nu + shift) with X beta = y; scales and weights by their logarithms."""
+    """beta = B h_D(weight X^T nu + shift) with X beta = y; scales and weights by their logarithms.
+
+    Raises OutsideDomain as the two above. References: woodworth2020, Theorems 1 and 3.
+    """
     if targets.shape != inputs.shape[:1]:
         raise OutsideDomain(
             f"`inputs` and `targets` have shapes {inputs.shape} and {targets.shape}; there must be one target a sample."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from solvable import instruments, networks, numerics, tasks, training
+from solvable import instruments, numerics, tasks, training
 
 if TYPE_CHECKING:
     from solvable.tasks import Moments
@@ -67,12 +67,3 @@ def crossing_time(times, norms, distance: float) -> float:
     import numpy as np
 
     return numerics.first_crossing(np.asarray(times), np.log(norms), float(np.log(distance)))
-
-
-def linear_network(weights):
-    """The network of these layers."""
-    identity = numerics.activations.identity
-    unit = networks.Neuron(identity)
-    if len(weights) == 2:
-        return networks.UnitLayer(weights[0], weights[1], unit)
-    return networks.DeepNetwork(tuple(weights), unit, (identity,) * (len(weights) - 2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from solvable import theory
+from solvable import networks, theory
 from solvable.claims import Claim, Source, max_relative_error, observables
 from solvable.claims.linear.jacot2021 import _setting
 
@@ -65,8 +65,6 @@ class OptimalEscape(Claim):
         import jax
         import jax.numpy as jnp
         import numpy as np
-
-        from solvable import networks
 
         (left, right), moments = _setting.make_modes(self), _setting.make_moments(self)
         scales = jnp.full((depth, 1), self.start_distance / depth**0.5)
@@ -176,7 +174,7 @@ class RandomEscape(Claim):
         steps = int(self.horizon * natural[0] / self.strengths[0] / self.learning_rate)
 
         def run(direction, scale, rate):
-            start = _setting.linear_network([scale * layer for layer in direction])
+            start = networks.linear_network([scale * layer for layer in direction])
             return _setting.leave(start, moments, learning_rate=rate, steps=steps, record=1001)
 
         both = jax.vmap(jax.vmap(run, (None, 0, 0)), (0, None, None))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from solvable import instruments, theory
+from solvable import instruments, networks, theory
 from solvable.claims import Claim, Source, max_relative_error, observables
 from solvable.claims.linear.jacot2021 import _setting
 
@@ -66,7 +66,7 @@ class PhaseDiagram(Claim):
         for draw in normal:
             scaled = draw * width ** (-gamma / 2)
             layers = [jnp.asarray(scaled[k, : sizes[k + 1], : sizes[k]]) for k in range(self.depth)]
-            network = _setting.linear_network(layers)
+            network = networks.linear_network(layers)
             found.append([instruments.distance_to_map(network, target), instruments.distance_to_dead_layers(network)])
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from solvable import instruments, theory, training
+from solvable import instruments, networks, theory, training
 from solvable.claims import Claim, Source, max_relative_error, observables
 from solvable.claims.linear.jacot2021 import _setting
 
@@ -50,7 +50,7 @@ class RankPlateaus(Claim):
 
         @jax.jit
         def train(layers):
-            start = _setting.linear_network(layers)
+            start = networks.linear_network(layers)
             return training.gradient_descent(
                 start, moments, learning_rate=self.learning_rate, steps=self.steps, record=501
             ).observables["loss"]

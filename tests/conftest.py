@@ -28,5 +28,5 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 mpl.use("Agg")
 
 # Shapes and dtypes are checked in every room that has array types; claims and the forecast hold labelled data.
-_ROOMS = ("numerics", "tasks", "networks", "training", "theory", "instruments")
+_ROOMS = ("numerics", "tasks", "networks", "training", "estimators", "theory", "instruments")
 install_import_hook([f"solvable.{room}" for room in _ROOMS], "checked_types.checked")

@@ -1,5 +1,6 @@
 from . import claims as claims
 from . import errors as errors
+from . import estimators as estimators
 from . import forecasting as forecasting
 from . import instruments as instruments
 from . import networks as networks

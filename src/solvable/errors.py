@@ -5,7 +5,7 @@ A message has four parts: what, its value, what is allowed, what to do.
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -38,14 +38,14 @@ def is_concrete(value: Any) -> bool:
 
 
 def check_positive(name: str, value: Any, hint: str = "") -> None:
-    """Raise OutsideDomain unless the number ``value`` is finite and > 0; tracers pass unchecked."""
-    if is_concrete(value) and not (math.isfinite(value) and value > 0):
+    """Raise OutsideDomain unless ``value``, or each of an array, is finite and > 0; tracers pass unchecked."""
+    if is_concrete(value) and not all(math.isfinite(number) and number > 0 for number in _numbers(value)):
         raise OutsideDomain(f"`{name}` is {value}; it must be a finite number above 0{hint and '; ' + hint}.")
 
 
 def check_non_negative(name: str, value: Any, hint: str = "") -> None:
-    """Raise OutsideDomain unless the number ``value`` is finite and >= 0; tracers pass unchecked."""
-    if is_concrete(value) and not (math.isfinite(value) and value >= 0):
+    """Raise OutsideDomain unless ``value``, or each of an array, is finite and >= 0; tracers pass unchecked."""
+    if is_concrete(value) and not all(math.isfinite(number) and number >= 0 for number in _numbers(value)):
         raise OutsideDomain(f"`{name}` is {value}; it must be a finite number of at least 0{hint and '; ' + hint}.")
 
 
@@ -59,3 +59,12 @@ def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
     """Raise OutsideDomain unless ``value`` is one of ``choices``."""
     if value not in choices:
         raise OutsideDomain(f"`{name}` is {value!r}; it must be one of {', '.join(map(repr, choices))}.")
+
+
+def _numbers(value: Any) -> Iterable[Any]:
+    """Of an array, as NumPy sees it: ``jit`` would trace any operation of JAX."""
+    if not getattr(value, "ndim", 0):
+        return (value,)
+    import numpy as np  # not above: the command line starts without it
+
+    return np.ravel(value).tolist()

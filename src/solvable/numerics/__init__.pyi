@@ -9,6 +9,12 @@ from .extrapolation import two_scale_limit as two_scale_limit
 from .gaussian import check_covariance as check_covariance
 from .gaussian import gaussian_cubature as gaussian_cubature
 from .gaussian import gaussian_root as gaussian_root
+from .kernels import GaussianKernel as GaussianKernel
+from .kernels import Kernel as Kernel
+from .kernels import LaplaceKernel as LaplaceKernel
+from .kernels import LinearKernel as LinearKernel
+from .kernels import ReluTangentKernel as ReluTangentKernel
+from .kernels import gram_matrix as gram_matrix
 from .lanczos import ExtremeEigenvalues as ExtremeEigenvalues
 from .lanczos import Tridiagonal as Tridiagonal
 from .lanczos import extreme_eigenvalues as extreme_eigenvalues

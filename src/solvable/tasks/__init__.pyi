@@ -1,6 +1,8 @@
 from .completion import MatrixCompletion as MatrixCompletion
 from .completion import low_rank_completion as low_rank_completion
 from .completion import symmetric_completion as symmetric_completion
+from .gaussian_features import GaussianFeatures as GaussianFeatures
+from .gaussian_features import source_capacity as source_capacity
 from .hierarchy import HierarchyModes as HierarchyModes
 from .hierarchy import hierarchy as hierarchy
 from .hierarchy import hierarchy_modes as hierarchy_modes

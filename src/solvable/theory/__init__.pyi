@@ -1,2 +1,3 @@
 from . import flows as flows
+from . import kernel as kernel
 from . import linear as linear

@@ -111,8 +111,9 @@ class ReluTangentKernel(eqx.Module):
         check_non_negative("bias_variance", self.bias_variance)
 
     def __call__(self, inner, square, other_square):
-        scale = jnp.sqrt(self._power(square) * self._power(other_square))
-        some = scale > 0
+        product = self._power(square) * self._power(other_square)
+        some = product > 0
+        scale = jnp.where(some, jnp.sqrt(jnp.where(some, product, 1)), 0)
         cosine = jnp.where(some, self._power(inner) / jnp.where(some, scale, 1), 0)
         # At an angle of 0, where the root has no slope, the cosine is exactly 1.
         open_angle = jnp.abs(cosine) < 1

@@ -183,17 +183,17 @@ def _risk(eigenvalues, multiplicities, power, samples, ridge, noise) -> KernelRi
     learned, unlearned = map_over(sums, kappa, eigenvalues.size)
     remaining = samples - learned
     # At the threshold rounding leaves a remainder of either sign.
-    overfitting = jnp.where(remaining > samples * jnp.finfo(samples.dtype).eps * 8, samples / remaining, jnp.inf)
-    settled = unlearned + noise
-    # Nothing to fit is fitted without error, at the threshold too.
-    test = jnp.where(settled > 0, overfitting * jnp.where(settled > 0, settled, 1), 0)
+    below = remaining > samples * jnp.finfo(samples.dtype).eps * 8
+    overfitting = jnp.where(below, samples / remaining, jnp.inf)
+    # Not the test error minus the noise, in which a small excess would drown. Nothing to fit is fitted exactly.
+    fault = samples * unlearned + learned * noise
+    excess = jnp.where(fault > 0, jnp.where(below, fault / remaining, jnp.inf), 0)
+    test = excess + noise
     # Without ridge, training error is left only where modes are fewer than samples.
     modes = jnp.sum(jnp.where(eigenvalues > 0, multiplicities, 0))
     kept = jnp.where(ridge > 0, ridge / (samples * jnp.where(kappa > 0, kappa, 1)), jnp.maximum(1 - modes / samples, 0))
     train = jnp.where(kept > 0, kept**2 * jnp.where(kept > 0, test, 1), 0)
-    return KernelRisk(
-        eigenvalues, power, multiplicities, samples, kappa, overfitting, test, train, jnp.maximum(test - noise, 0)
-    )
+    return KernelRisk(eigenvalues, power, multiplicities, samples, kappa, overfitting, test, train, excess)
 
 
 def _learnability(eigenvalues: Array, kappa: Array) -> Array:

@@ -12,6 +12,7 @@ import eager
 import jax.numpy as jnp
 import saddle_to_saddle as shallow  # its import chooses one core, one thread and float64
 import torch
+from report import report
 
 from solvable import networks, tasks, training
 from solvable.numerics import activations
@@ -77,4 +78,4 @@ ROWS = {name: (lambda name=name: time_network(name)) for name in ("5A", "5B", "5
 
 
 if __name__ == "__main__":
-    sys.exit(shallow.report(ROWS, sys.argv[1:]))
+    sys.exit(report(ROWS, sys.argv[1:]))

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import saddle_to_saddle as shallow  # its import chooses one core, one thread and float64
 import torch
+from report import report
 
 from solvable import networks, tasks, training
 from solvable.training.completion import layers_of
@@ -62,4 +63,4 @@ ROWS = {f"{name}, {depth}": (lambda n=name, d=depth: time_completion(n, d)) for 
 
 
 if __name__ == "__main__":
-    sys.exit(shallow.report(ROWS, sys.argv[1:]))
+    sys.exit(report(ROWS, sys.argv[1:]))

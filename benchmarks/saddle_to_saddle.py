@@ -23,8 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
+from report import report
 
 from solvable import networks, numerics, tasks, theory, training
 from solvable.numerics import activations
@@ -165,19 +164,6 @@ ROWS = {name: (lambda name=name: time_panel(name)) for name in "BCFGDE"} | {
     "pairs": measure_pairs,
     "memory": measure_memory,
 }
-
-
-def report(rows, chosen):
-    """Run the chosen rows, or all, and print them; 1 if one of them missed what is asked."""
-    table = Table("work", "measured", "asked", "", "detail", title="float64, one thread each")
-    missed = 0
-    for name in chosen or rows:
-        for work, value, sign, bound, detail in rows[name]():
-            reached = value >= bound if sign == ">=" else value <= bound
-            missed += not reached
-            table.add_row(work, f"{value:.3g}", f"{sign} {bound:g}", "" if reached else "MISSED", detail)
-    Console(width=150).print(table)
-    return int(missed > 0)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,15 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "0"
 
+# Each worker has one core: threads of linear algebra beside each other would wait for each other, sixty times as long.
+if "OPENBLAS_NUM_THREADS" not in os.environ:
+    os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
+
 # The emitters of fusions set up a compiler of their own for every program: without them, and with fewer passes over
-# what is small anyway, a test takes two thirds of the time. XLA stops at flags it does not know, so only where tried.
+# what is small anyway, a test takes two thirds of the time. The compiler's own threads may wait for each other forever,
+# where several decompositions run at once. XLA stops at flags it does not know, so only where tried.
 if version("jaxlib").startswith("0.10."):
-    _flags = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
+    _flags = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1 --xla_cpu_multi_thread_eigen=false"
     os.environ["XLA_FLAGS"] = f"{_flags} {os.environ.get('XLA_FLAGS', '')}".strip()
 
 import jax

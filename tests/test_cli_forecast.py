@@ -320,3 +320,49 @@ def test_the_options_are_the_settings():
     options = signature(cli_forecast.forecast).parameters
     # An option without a value of its own stands for the model's default.
     assert make_settings({name: options[name].default for name in Settings.__dataclass_fields__}) == Settings()
+
+
+def test_kernel_regression_of_a_regression_file_says_how_many_samples_are_needed(solve, tmp_path):
+    """Real-valued targets in a CSV; figure, data and summary; the shape of the summary; what the terminal shows."""
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(500, 60)) * np.arange(1, 61.0) ** -0.6
+    table = np.column_stack([inputs, inputs.sum(axis=1) + 0.3 * rng.normal(size=500)])
+    np.savetxt(tmp_path / "data.csv", table, delimiter=",")
+    status, out, err = solve(
+        "forecast", tmp_path / "data.csv", "--model", "kernel", "--kernel", "linear", "--out", "kept"
+    )
+    assert (status, "Traceback" in err) == (0, False)
+    for words in (
+        "Best ridge at 400 samples: by GCV",
+        "by leave-one-out",
+        "by hold-out",
+        "To halve the error that 400",
+    ):
+        assert words in " ".join(out.split())
+    assert names(tmp_path / "kept") == ["forecast.json", "forecast.nc", "forecast.png"]
+    answer = json.loads((tmp_path / "kept" / "forecast.json").read_text())
+    assert (answer["model"], answer["stages"], answer["samples"]) == ("kernel", [], 400)
+    measured = [row for row in answer["curve"] if row["measured_error"] is not None]
+    assert [row["samples"] for row in measured] == [25, 50, 100, 200, 400]
+    assert set(answer["ridges"]) == {"gcv", "leave_one_out", "held_out_error"}
+    with xr.open_dataset(tmp_path / "kept" / "forecast.nc", engine="h5netcdf") as saved:
+        assert saved.attrs["samples"] == 400
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--ridge", "low"), "`--ridge low` is no number"),
+        (("--ridge", "-1"), "`ridge` is -1"),
+        (("--kernel", "cubic"), "`kernel` is 'cubic'"),
+        (("--width", "10"), "`width` is for networks"),
+        (("--kernel-width", "0"), "`kernel_width` is 0"),
+    ],
+)
+def test_mistakes_about_kernels_are_one_sentence(solve, saved, options, words, tmp_path):
+    assert words in refusal(solve("forecast", saved, "--model", "kernel", *options))
+    assert names(tmp_path) == ["data.npz"]
+
+
+def test_a_ridge_is_refused_for_networks(solve, saved):
+    assert "`ridge` is for kernel" in refusal(solve("forecast", saved, "--ridge", "1"))

@@ -37,8 +37,19 @@ app.command()(forecast)
 
 def main() -> None:
     """Run the command line; a user's mistake is one sentence on standard error and exit status 2."""
+    _forgo_shared_threads()
     with _interrupts() as interrupts:
         _run(interrupts)
+
+
+def _forgo_shared_threads() -> None:
+    """Keep the compiler's operations to a thread each, unless the user says otherwise; JAX reads this when it loads.
+
+    On few cores several decompositions in one program may otherwise wait for each other's threads forever.
+    """
+    given = os.environ.get("XLA_FLAGS", "")
+    if "xla_cpu_multi_thread_eigen" not in given:
+        os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen=false {given}".strip()
 
 
 def _run(interrupts: list[int]) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from solvable.cli_kernel import kernel_summary, show_kernel
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -21,7 +23,9 @@ def forecast(
         str | None, typer.Argument(metavar="[DATA]", help="A .npz, .csv or IDX (.gz) file; built-in digits without it.")
     ] = None,
     classes: Annotated[str | None, typer.Option(help="Classes to tell apart, such as 3,5.", show_default="3,5")] = None,
-    model: Annotated[str, typer.Option(help="linear, relu, diagonal, quadratic, attention or deep-linear.")] = "linear",
+    model: Annotated[
+        str, typer.Option(help="linear, relu, diagonal, quadratic, attention, deep-linear or kernel.")
+    ] = "linear",
     width: Annotated[int | None, typer.Option(help="Hidden units.", show_default="by model")] = None,
     init_scale: Annotated[
         float | None,
@@ -42,21 +46,37 @@ def forecast(
         int | None, typer.Option(help="Leading components of the inputs to keep, for deep-linear.", show_default="all")
     ] = None,
     whiten: Annotated[bool, typer.Option("--whiten", help="Whiten the inputs, for deep-linear.")] = False,
-    label_noise: Annotated[float, typer.Option(help="Share of labels made wrong, for deep-linear.")] = 0.0,
-    test_share: Annotated[float, typer.Option(help="Share of samples to test on, for deep-linear.")] = 0.0,
+    label_noise: Annotated[float, typer.Option(help="Share of labels made wrong, for deep-linear and kernel.")] = 0.0,
+    test_share: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of samples to test on, for deep-linear and kernel.", show_default="0, or 0.2 for kernel"
+        ),
+    ] = None,
+    kernel: Annotated[str, typer.Option(help="rbf, laplace, relu-ntk or linear, for kernel.")] = "rbf",
+    kernel_width: Annotated[
+        float, typer.Option(help="Of rbf and laplace, in root mean square lengths of the centred inputs.")
+    ] = 1.0,
+    ridge: Annotated[
+        str, typer.Option(metavar="auto|NUMBER", help="Of the sum over samples, for kernel; auto chooses the best.")
+    ] = "auto",
     out: Annotated[Path | None, typer.Option(metavar="DIR", show_default=f"a new {_DEFAULT_OUT}")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds already.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")
     ] = False,
 ) -> None:
-    """Say how training will go on DATA (which stages, when, at what loss), train, and show both."""
+    """Say how training will go on DATA (which stages, when, at what loss), train, and show both.
+
+    With --model kernel: how the test error falls with the number of samples, and which ridge is best.
+    """
     settings = {name: value for name, value in locals().items() if name not in _NO_SETTINGS}
     from rich.console import Console
 
-    from solvable.forecasting import read_classes
+    from solvable.forecasting import read_classes, read_ridge
     from solvable.report.publish import check_destination, publish
 
+    settings["ridge"] = read_ridge(ridge)
     chosen = read_classes(classes)
     target = out if out is not None else _fresh(Path(_DEFAULT_OUT))
     check_destination(target, overwrite)
@@ -76,8 +96,10 @@ def _run(data: str | None, classes: tuple[Any, ...] | None, settings: dict[str, 
     from solvable.forecasting import make_settings
 
     make_settings(settings)  # refuses a mistake before a file is read
-    labelled = tasks.load_digits() if data is None else tasks.load_labelled(data)
-    return run(labelled, classes=classes if classes or data else _DEFAULT_CLASSES, **settings)
+    labelled = tasks.load_digits() if data is None else tasks.load_data(data)
+    if not classes and data is None and settings["model"] != "kernel":
+        classes = _DEFAULT_CLASSES
+    return run(labelled, classes=classes, **settings)
 
 
 def _fresh(path: Path) -> Path:
@@ -91,9 +113,11 @@ def _fresh(path: Path) -> Path:
 
 def _write(result: "xr.Dataset", directory: Path, target: Path) -> list[str]:
     from solvable.report.forecast_figure import forecast_figure
+    from solvable.report.kernel_figure import kernel_figure
 
     result.to_netcdf(directory / "forecast.nc", engine="h5netcdf")
-    forecast_figure(result).savefig(directory / "forecast.png", dpi=150)
+    draw = kernel_figure if result.attrs["model"] == "kernel" else forecast_figure
+    draw(result).savefig(directory / "forecast.png", dpi=150)
     files = [str(target / name) for name in ("forecast.png", "forecast.nc", "forecast.json")]
     text = json.dumps(summary(result, files), indent=2, allow_nan=False)
     (directory / "forecast.json").write_text(text + "\n", encoding="utf-8")
@@ -119,12 +143,17 @@ def summary(result: "xr.Dataset", files: list[str]) -> dict[str, Any]:
     ----------
     None.
     """
-    return {
+    common = {
         "model": result.attrs["model"],
         "engine": result.attrs["engine"],
         "warnings": json.loads(result.attrs["warnings"]),
         "settings": json.loads(result.attrs["settings"]),
         "loss": result.attrs["loss"],
+    }
+    if result.attrs["model"] == "kernel":
+        return {**common, **kernel_summary(result), "files": files}
+    return {
+        **common,
         "steps": int(result["step"].values[-1]),
         "stages": stage_rows(result),
         "curve_gap": result.attrs.get("curve_gap"),
@@ -192,6 +221,10 @@ def _describe_network(settings: dict[str, Any]) -> str:
 
 def _show(result: "xr.Dataset", files: list[str]) -> None:
     from rich.console import Console
+
+    if result.attrs["model"] == "kernel":
+        show_kernel(result, files)
+        return
 
     from solvable.report.tables import stage_table
 

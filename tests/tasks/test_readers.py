@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solvable.errors import OutsideDomain
-from solvable.tasks import load_digits, load_fashion_mnist, load_labelled
+from solvable.tasks import LabelledData, Samples, load_data, load_digits, load_fashion_mnist, load_labelled
 from solvable.tasks.readers import FASHION_MNIST
 
 IMAGES, LABELS = "few-images-idx3-ubyte", "few-labels-idx1-ubyte"
@@ -318,3 +318,21 @@ def test_installed_fashion_mnist_is_6000_images_a_class():
     data = load_fashion_mnist()
     assert data.inputs.shape == (60000, 784)
     assert np.bincount(data.labels).tolist() == [6000] * 10
+
+
+def test_numbers_that_are_no_classes_are_targets(tmp_path):
+    """Whole numbers and words stay classes; fractions, or several numbers a sample, are a regression."""
+    inputs = np.arange(6.0).reshape(3, 2)
+    for name, labels, kind in (
+        ("whole", np.array([1.0, 2.0, 1.0]), LabelledData),
+        ("words", np.array(["a", "b", "a"]), LabelledData),
+        ("real", np.array([0.5, 2.0, 1.0]), Samples),
+        ("several", np.ones((3, 2)), Samples),
+    ):
+        np.savez(tmp_path / f"{name}.npz", inputs=inputs, y=labels)
+        found = load_data(tmp_path / f"{name}.npz")
+        assert isinstance(found, kind)
+        if kind is Samples:
+            np.testing.assert_array_equal(found.targets, labels.reshape(3, -1))
+    with pytest.raises(OutsideDomain, match="not there"):
+        load_data(tmp_path / "none.csv")

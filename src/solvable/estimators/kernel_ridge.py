@@ -75,6 +75,21 @@ class FactoredKernel(eqx.Module):
         # Beyond the kernel's rank alpha does not matter to predictions; it is 0 there for every ridge.
         return self.eigenvectors @ (shares[:, None] * self.targets)
 
+    def left_out_errors(self, ridge: float | Float[Array, ""]) -> Float[Array, " num_samples"]:
+        r"""Squared error on each sample when trained on all others, :math:`((A y)_\mu / A_{\mu\mu})^2`.
+
+        Raises
+        ------
+        OutsideDomain
+            A negative ridge.
+
+        References
+        ----------
+        jacot2020, leave-one-out.
+        """
+        check_non_negative("ridge", ridge)
+        return _left_out(self, jnp.asarray(ridge, self.eigenvalues.dtype)[None])[:, 0]
+
     def statistics(self, ridges: float | Float[Array, "*ridges"]) -> RidgeStatistics:
         """Train error, effective ridge and two estimates of the test error, at every ridge.
 
@@ -94,7 +109,7 @@ class FactoredKernel(eqx.Module):
         """
         check_non_negative("ridge", ridges)
         ridges = jnp.asarray(ridges, self.eigenvalues.dtype)
-        parts = _statistics(self.eigenvalues, self.eigenvectors, self.targets, ridges.ravel())
+        parts = _statistics(self, ridges.ravel())
         return jax.tree.map(lambda part: part.reshape(ridges.shape), parts)
 
 
@@ -140,17 +155,34 @@ def _factor(gram: Array, targets: Array) -> FactoredKernel:
 
 
 @jax.jit
-def _statistics(eigenvalues, eigenvectors, targets, ridges) -> RidgeStatistics:
-    num_samples = eigenvalues.size
-    total = eigenvalues[:, None] + ridges[None, :]
-    # A up to a factor, which is finite at ridge 0 too: there only what is beyond the rank is left, if anything is.
-    least = total[-1]
-    shares = jnp.where(total > 0, least[None, :] / jnp.where(total > 0, total, 1), 1)
+def _statistics(factored: FactoredKernel, ridges: Array) -> RidgeStatistics:
+    num_samples = factored.eigenvalues.size
+    shares, least = _shares(factored, ridges)
     trace = jnp.sum(shares, axis=0)
-    errors = jnp.sum(targets**2, axis=1) @ shares**2
+    errors = jnp.sum(factored.targets**2, axis=1) @ shares**2
     kept = jnp.where(least > 0, ridges / jnp.where(least > 0, least, 1), 1)
-    own = (eigenvectors**2) @ shares
-    left_out = sum(((eigenvectors @ (shares * column[:, None])) / own) ** 2 for column in targets.T)
     return RidgeStatistics(
-        least / trace, kept**2 * errors / num_samples, num_samples * errors / trace**2, jnp.mean(left_out, axis=0)
+        least / trace,
+        kept**2 * errors / num_samples,
+        num_samples * errors / trace**2,
+        jnp.mean(_left_out(factored, ridges), axis=0),
     )
+
+
+@jax.jit
+def _left_out(factored: FactoredKernel, ridges: Array) -> Array:
+    """Squared errors, samples first, then ridges."""
+    shares, _ = _shares(factored, ridges)
+    own = factored.eigenvectors**2 @ shares
+    add = lambda total, column: (total + (factored.eigenvectors @ (shares * column[:, None]) / own) ** 2, None)  # noqa: E731
+    return jax.lax.scan(add, jnp.zeros_like(own), factored.targets.T)[0]
+
+
+def _shares(factored: FactoredKernel, ridges: Array) -> tuple[Array, Array]:
+    """A in its eigenvectors up to a factor, and that factor.
+
+    So it is finite at ridge 0 too, where only what is beyond the rank is left, if anything is.
+    """
+    total = factored.eigenvalues[:, None] + ridges[None, :]
+    least = total[-1]
+    return jnp.where(total > 0, least[None, :] / jnp.where(total > 0, total, 1), 1), least

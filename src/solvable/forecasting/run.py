@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from solvable.errors import Diverged, OutsideDomain
 from solvable.forecasting.contexts import make_sequences
 from solvable.forecasting.engines import predict
+from solvable.forecasting.kernel import forecast_kernel
 from solvable.forecasting.measure import train
 from solvable.forecasting.prediction import Prediction
 from solvable.forecasting.settings import Settings, make_settings
@@ -26,19 +27,19 @@ _NUMBERS = ("predicted_step", "predicted_loss", "level", "singular_value", "scat
 
 
 def forecast(
-    inputs: ArrayLike | LabelledData,
+    inputs: ArrayLike | LabelledData | Samples,
     targets: ArrayLike | None = None,
     *,
     labels: ArrayLike | None = None,
     classes: Sequence[Any] | None = None,
     **settings: Any,
 ) -> xr.Dataset:
-    """Forecast how a two-layer network will learn a data set, train it, and return both side by side.
+    """Forecast how a network or a kernel will learn a data set, train it, and return both side by side.
 
     Parameters
     ----------
     inputs
-        Shape (num_samples, input_dim), finite; or ``LabelledData`` from ``solvable.tasks``.
+        Shape (num_samples, input_dim), finite; or ``LabelledData`` or ``Samples`` from ``solvable.tasks``.
     targets
         Shape (num_samples, output_dim) or (num_samples,), floating point.
     labels
@@ -48,7 +49,8 @@ def forecast(
     **settings
         Fields of ``solvable.forecasting.Settings``: model, width, init_scale, learning_rate, steps, batch_size, train,
         seeds, seed; context_length for attention, for which the inputs alone count; depth, components, whiten,
-        label_noise, test_share for deep linear networks.
+        label_noise, test_share for deep linear networks; kernel, kernel_width, ridge, label_noise, test_share for
+        ``model="kernel"``.
 
     Returns
     -------
@@ -58,7 +60,7 @@ def forecast(
         what is learned, and ``measured_step (seed, stage)``, ``measured_stage_loss (seed, stage)``; with a test part,
         ``predicted_test_loss (time)``, ``measured_test_loss (seed, time)`` and the best step of each. Coordinates
         ``step`` and ``time`` (learning_rate * step). Attributes: model, engine, warnings (JSON), settings (JSON),
-        curve_gap.
+        curve_gap. Kernel regression, which has no time, is described by ``forecasting.kernel.forecast_kernel``.
         Measured variables are missing where nothing was trained. Losses are (1/2P) sum |y - f(x)|^2.
 
     Raises
@@ -77,7 +79,13 @@ def forecast(
     >>> result = forecast(inputs, targets, width=200)
     """
     checked = make_settings(settings)
+    if isinstance(inputs, Samples):
+        if targets is not None or labels is not None:
+            raise OutsideDomain("`inputs` are samples with targets of their own; leave out `targets` and `labels`.")
+        inputs, targets = np.asarray(inputs.inputs), np.asarray(inputs.targets)
     with jax.enable_x64(True):
+        if checked.model == "kernel":
+            return forecast_kernel(_own_samples(inputs, targets, labels, classes, checked)[0], checked)
         data, names = _samples(inputs, targets, labels, classes, checked)
         samples = data.train
         _check_batch(samples, checked)

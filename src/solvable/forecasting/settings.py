@@ -2,16 +2,31 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from solvable.errors import OutsideDomain, check_choice, check_count, check_non_negative, check_positive
 
-Model = Literal["linear", "relu", "diagonal", "quadratic", "attention", "deep-linear"]
-MODELS: tuple[Model, ...] = ("linear", "relu", "diagonal", "quadratic", "attention", "deep-linear")
+Model = Literal["linear", "relu", "diagonal", "quadratic", "attention", "deep-linear", "kernel"]
+MODELS: tuple[Model, ...] = get_args(Model)
+KernelName = Literal["rbf", "laplace", "relu-ntk", "linear"]
+KERNELS: tuple[KernelName, ...] = get_args(KernelName)
 # Units of degree 3 leave small weights after a time of 1/init_scale, not of its logarithm.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "quadratic": {"width": 100, "init_scale": 1e-2},
     "attention": {"width": 40, "init_scale": 1e-2},
+    "kernel": {"test_share": 0.2},
+}
+# What only some models have; all others must leave it at its default.
+_ONLY_FOR: dict[str, tuple[Model, ...]] = {
+    "depth": ("deep-linear",),
+    "components": ("deep-linear",),
+    "whiten": ("deep-linear",),
+    "label_noise": ("deep-linear", "kernel"),
+    "test_share": ("deep-linear", "kernel"),
+    "kernel": ("kernel",),
+    "kernel_width": ("kernel",),
+    "ridge": ("kernel",),
+    **dict.fromkeys(("width", "init_scale", "learning_rate", "steps", "batch_size", "seeds"), MODELS[:-1]),
 }
 
 
@@ -53,7 +68,15 @@ class Settings:
     label_noise
         Share of the labels that are replaced by another class; of targets, the standard deviation of what is added.
     test_share
-        Share of the samples that are not trained on; the test error on them is forecast and measured. As above.
+        Share of the samples that are not trained on; the test error on them is forecast and measured. As above, and for
+        kernel regression, where it is a fifth unless given and at most 2000 samples.
+    kernel
+        ``"rbf"``: exp(-|x - x'|^2/(2 width^2)); ``"laplace"``: exp(-|x - x'|/width); ``"relu-ntk"``: the tangent kernel
+        of one hidden layer of ReLU units; ``"linear"``. Inputs are centred and of mean square length 1.
+    kernel_width
+        In these units, of rbf and laplace.
+    ridge
+        Of the sum over samples, sum (f(x) - y)^2 + ridge |f|^2; ``"auto"`` chooses it anew for each number of samples.
 
     Raises
     ------
@@ -80,6 +103,9 @@ class Settings:
     whiten: bool = False
     label_noise: float = 0.0
     test_share: float = 0.0
+    kernel: KernelName = "rbf"
+    kernel_width: float = 1.0
+    ridge: float | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
         check_choice("model", self.model, MODELS)
@@ -93,18 +119,27 @@ class Settings:
         check_count("seeds", self.seeds)
         check_count("seed", self.seed, at_least=0)
         check_count("context_length", self.context_length)
-        self._check_deep()
-
-    def _check_deep(self) -> None:
         check_count("depth", self.depth)
         if self.components is not None:
             check_count("components", self.components)
         check_non_negative("label_noise", self.label_noise)
         if not 0 <= self.test_share < 1:
             raise OutsideDomain(f"`test_share` is {self.test_share}; it must be a share of the samples, below 1.")
-        for name in ("depth", "components", "whiten", "label_noise", "test_share"):
-            if self.model != "deep-linear" and getattr(self, name) != Settings.__dataclass_fields__[name].default:
-                raise OutsideDomain(f"`{name}` is for deep linear networks; say `model` deep-linear, or leave it out.")
+        check_choice("kernel", self.kernel, KERNELS)
+        check_positive("kernel_width", self.kernel_width)
+        if self.ridge != "auto":
+            _check_ridge(self.ridge)
+        self._check_model()
+
+    def _check_model(self) -> None:
+        for name, models in _ONLY_FOR.items():
+            if self.model in models:
+                continue
+            if getattr(self, name) != Settings.__dataclass_fields__[name].default:
+                raise OutsideDomain(
+                    f"`{name}` is for {' and '.join(models) if len(models) < 3 else 'networks'}, and the model is "
+                    f"{self.model}; leave it out, or say another `model`."
+                )
 
     @property
     def start_strength(self) -> float:
@@ -139,6 +174,35 @@ def make_settings(given: Mapping[str, Any]) -> Settings:
         # The map starts at one in a million, whatever the depth.
         defaults = {"init_scale": 10 ** (-6 / told.get("depth", 2))}
     return Settings(**{**defaults, **told})
+
+
+def read_ridge(text: str) -> float | str:
+    """A ridge as typed: a number, or ``auto``.
+
+    Parameters
+    ----------
+    text
+        As typed.
+
+    Raises
+    ------
+    OutsideDomain
+        Neither.
+
+    References
+    ----------
+    None.
+    """
+    try:
+        return text if text == "auto" else float(text)
+    except ValueError:
+        raise OutsideDomain(f"`--ridge {text}` is no number; write one of at least 0, or auto.") from None
+
+
+def _check_ridge(ridge: Any) -> None:
+    if isinstance(ridge, bool) or not isinstance(ridge, int | float):
+        raise OutsideDomain(f"`ridge` is {ridge!r}; it must be a number of at least 0, or 'auto'.")
+    check_non_negative("ridge", ridge)
 
 
 def read_classes(text: str | None) -> tuple[Any, ...] | None:

@@ -8,6 +8,10 @@ from .curvature import extreme_curvatures as extreme_curvatures
 from .curvature import hessian_index as hessian_index
 from .curvature import hessian_product as hessian_product
 from .curvature import loss_and_gradient as loss_and_gradient
+from .effective_dimension import EffectiveDimension as EffectiveDimension
+from .effective_dimension import SourceCapacity as SourceCapacity
+from .effective_dimension import effective_dimension as effective_dimension
+from .effective_dimension import fit_source_capacity as fit_source_capacity
 from .effective_width import active_units as active_units
 from .effective_width import count_rays as count_rays
 from .effective_width import effective_rank as effective_rank
@@ -17,6 +21,10 @@ from .fixed_points import FixedPoint as FixedPoint
 from .fixed_points import find_fixed_point as find_fixed_point
 from .heteroclinic import Transition as Transition
 from .heteroclinic import trace_transition as trace_transition
+from .kernel_modes import KernelModes as KernelModes
+from .kernel_modes import kernel_modes as kernel_modes
+from .layer_tangent_kernel import layer_tangent_kernel as layer_tangent_kernel
+from .learnability import measure_learnability as measure_learnability
 from .learning_speed import half_learning_times as half_learning_times
 from .learning_speed import mode_strengths as mode_strengths
 from .least_distance import distance_to_dead_layers as distance_to_dead_layers

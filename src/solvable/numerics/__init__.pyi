@@ -1,5 +1,6 @@
 from . import activations as activations
 from .activations import Activation as Activation
+from .cumulative_power import cumulative_power as cumulative_power
 from .curves import divergence_time as divergence_time
 from .curves import first_crossing as first_crossing
 from .effective_count import entropy_count as entropy_count
@@ -9,6 +10,7 @@ from .extrapolation import two_scale_limit as two_scale_limit
 from .gaussian import check_covariance as check_covariance
 from .gaussian import gaussian_cubature as gaussian_cubature
 from .gaussian import gaussian_root as gaussian_root
+from .hermite import hermite_products as hermite_products
 from .kernels import GaussianKernel as GaussianKernel
 from .kernels import Kernel as Kernel
 from .kernels import LaplaceKernel as LaplaceKernel
@@ -19,8 +21,16 @@ from .lanczos import ExtremeEigenvalues as ExtremeEigenvalues
 from .lanczos import Tridiagonal as Tridiagonal
 from .lanczos import extreme_eigenvalues as extreme_eigenvalues
 from .lanczos import tridiagonalise as tridiagonalise
+from .marchenko_pastur import marchenko_pastur_rule as marchenko_pastur_rule
+from .multisets import largest_products as largest_products
 from .polynomials import Monomials as Monomials
 from .polynomials import contract as contract
 from .quadrature import QuadratureRule as QuadratureRule
 from .quadrature import softplus_rule as softplus_rule
 from .top_eigenvector import follow_top_eigenvector as follow_top_eigenvector
+from .zonal import LevelKernel as LevelKernel
+from .zonal import gaussian_multiplicities as gaussian_multiplicities
+from .zonal import gegenbauer as gegenbauer
+from .zonal import hypercube_multiplicities as hypercube_multiplicities
+from .zonal import krawtchouk as krawtchouk
+from .zonal import sphere_multiplicities as sphere_multiplicities

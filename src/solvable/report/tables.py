@@ -64,6 +64,38 @@ def edge_table(row: Mapping[str, Any]) -> Table:
     return table
 
 
+def curve_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """One line a number of samples: the error of kernel regression, forecast and measured.
+
+    Parameters
+    ----------
+    rows
+        What ``solvable forecast --model kernel --json`` lists under ``curve``.
+
+    Raises
+    ------
+    KeyError
+        A row that is not of such a curve.
+
+    References
+    ----------
+    None.
+    """
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in ("samples", "forecast", "80% interval", "from raw\ncovariance", "measured", "wrong\nclasses"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            f"{row['samples']}",
+            _number(row["predicted_error"], ".3g"),
+            f"{_number(row['predicted_low'], '.3g')}-{_number(row['predicted_high'], '.3g')}",
+            _number(row["covariance_error"], ".3g"),
+            _number(row["measured_error"], ".3g") + _spread(row["measured_error_std"]),
+            _number(row["measured_wrong"], ".1%"),
+        )
+    return table
+
+
 def claim_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """One line a claim: where it is printed, what it says, and whether it is expected to hold.
 
@@ -191,6 +223,10 @@ def stage_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def _number(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
+
+
+def _spread(value: float | None) -> str:
+    return "" if value is None else f" ± {value:.2g}"
 
 
 def _with_scatter(value: float | None, scatter: float | None) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from solvable.errors import OutsideDomain
 from solvable.tasks.images import LabelledData
+from solvable.tasks.samples import Samples, make_samples
 
 INPUT_NAMES = ("inputs", "X", "x", "data", "images", "x_train")
 LABEL_NAMES = ("labels", "y", "Y", "targets", "y_train")
@@ -54,12 +55,39 @@ def load_labelled(path: str | os.PathLike[str]) -> LabelledData:
     ----------
     LeCun, Cortes, Burges, the MNIST database: the IDX format (magic number, big-endian shape, values).
     """
-    path = Path(path)
+    inputs, labels = _read(Path(path))
+    return LabelledData(inputs, labels, name=Path(path).name)
+
+
+def load_data(path: str | os.PathLike[str]) -> LabelledData | Samples:
+    """The user's own inputs with classes or, where these are no classes, with targets of a regression.
+
+    Parameters
+    ----------
+    path
+        As for ``load_labelled``. Numbers that are not all whole, or several of them a sample, are targets.
+
+    Raises
+    ------
+    OutsideDomain
+        As ``load_labelled``.
+
+    References
+    ----------
+    None.
+    """
+    inputs, targets = _read(Path(path))
+    if targets.dtype.kind != "f" or (targets.ndim == 1 and not np.any(targets % 1)):
+        return LabelledData(inputs, targets, name=Path(path).name)
+    return make_samples(inputs.astype(np.float64), targets.astype(np.float64))
+
+
+def _read(path: Path) -> Arrays:
     reader = _choose_reader(path)
     if not os.path.isfile(path):
         raise OutsideDomain(f"`{path}` is {'a directory' if os.path.isdir(path) else 'not there'}; give a file.")
     inputs, labels = reader(path)
-    return LabelledData(inputs.reshape(_flat_shape(inputs)), labels, name=path.name)
+    return inputs.reshape(_flat_shape(inputs)), labels
 
 
 def load_fashion_mnist(directory: str | os.PathLike[str] | None = None) -> LabelledData:

@@ -132,7 +132,7 @@ def test_single_precision_follows_its_inputs():
         (dict(eigenvalues=jnp.asarray([1.0, -1.0])), "`eigenvalues`"),
         (dict(target_power=jnp.asarray([1.0, -1.0])), "`target_power`"),
         (dict(multiplicities=jnp.ones(3)), "`multiplicities`"),
-        (dict(num_samples=jnp.asarray([1.0, 2.0]), ridge=jnp.asarray([1.0, 2.0, 3.0])), "one shape"),
+        (dict(num_samples=jnp.asarray([1.0, 2.0]), ridge=jnp.asarray([1.0, 2.0, 3.0])), "must broadcast"),
     ],
 )
 def test_requests_without_meaning_are_refused(change, words):

@@ -4,18 +4,14 @@ All errors are mean squared errors without a half. The ridge is that of the sum 
 :math:`\\sum_\\mu (f(x_\\mu) - y_\\mu)^2 + \\delta\\,\\|f\\|^2`: with the mean over samples it is n times smaller.
 """
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Real
+from jaxtyping import Array, Float
 
-from solvable.errors import OutsideDomain, check_non_negative, check_positive, is_concrete
-from solvable.theory.kernel.ridge_equation import check_spectrum, map_over, solve_ridge
-
-Numbers = float | Real[Array, "*batch"]
+from solvable.errors import check_non_negative, check_positive
+from solvable.theory.kernel.checks import Numbers, broadcast_numbers, check_power, check_spectrum
+from solvable.theory.kernel.ridge_equation import map_over, solve_ridge
 
 
 class KernelRisk(eqx.Module):
@@ -94,7 +90,7 @@ def effective_ridge(
     num_samples
         n > 0, any real number or an array of them; may be traced.
     ridge
-        delta >= 0, a number or an array of the same shape; may be traced.
+        delta >= 0, a number or an array, which broadcasts against ``num_samples``; may be traced.
     multiplicities
         m_i >= 0, how many modes share each eigenvalue; ones unless given.
 
@@ -119,7 +115,7 @@ def effective_ridge(
     simon2023a, implicit equation for kappa; jacot2020, signal capture threshold; wei2022.
     """
     multiplicities = check_spectrum(eigenvalues, multiplicities)
-    samples, delta = _check_numbers(eigenvalues, num_samples=num_samples, ridge=ridge)
+    samples, delta = check_numbers(eigenvalues, num_samples=num_samples, ridge=ridge)
     return solve_ridge(eigenvalues, multiplicities, samples, delta)
 
 
@@ -163,12 +159,8 @@ def kernel_risk(
     simon2023a, test and train error; canatar2021, Eq. (4); hastie2022, Theorem 5; jacot2020, Theorem 6.
     """
     multiplicities = check_spectrum(eigenvalues, multiplicities)
-    if target_power.shape != eigenvalues.shape or (is_concrete(target_power) and np.any(np.asarray(target_power) < 0)):
-        raise OutsideDomain(
-            f"`target_power` has shape {target_power.shape}; it must hold one number of at least 0 for each of the "
-            f"{eigenvalues.size} eigenvalues: squared coefficients."
-        )
-    numbers = _check_numbers(eigenvalues, num_samples=num_samples, ridge=ridge, noise=noise)
+    check_power(target_power, eigenvalues)
+    numbers = check_numbers(eigenvalues, num_samples=num_samples, ridge=ridge, noise=noise)
     return _risk(eigenvalues, multiplicities, target_power, *numbers)
 
 
@@ -207,15 +199,8 @@ def _by_mode(modes: Array, batch: Array) -> tuple[Array, Array]:
     return jnp.expand_dims(modes, range(batch.ndim)), batch[..., None]
 
 
-def _check_numbers(eigenvalues: Array, **numbers: Any) -> list[Array]:
+def check_numbers(eigenvalues: Array, **numbers: Numbers) -> list[Array]:
     """Samples, ridge and noise as arrays of one shape; raise OutsideDomain for what has no meaning."""
     for name, value in numbers.items():
         (check_positive if name == "num_samples" else check_non_negative)(name, value)
-    arrays = [jnp.asarray(value, eigenvalues.dtype) for value in numbers.values()]
-    shapes = {array.shape for array in arrays if array.ndim}
-    if len(shapes) > 1:
-        raise OutsideDomain(
-            f"{', '.join(f'`{name}`' for name in numbers)} have shapes {', '.join(str(a.shape) for a in arrays)}; each "
-            "must be one number, or all arrays of one shape."
-        )
-    return [jnp.broadcast_to(array, next(iter(shapes), ())) for array in arrays]
+    return broadcast_numbers(eigenvalues.dtype, **numbers)

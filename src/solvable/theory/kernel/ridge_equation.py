@@ -5,31 +5,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
-
-from solvable.errors import OutsideDomain, is_concrete
 
 _MOST_STEPS = 200
 _LEVELS = 1024  # of the coarser spectrum
 # Spectra beyond this are gone through once for each number of samples, rather than all at once in memory.
 _LARGE = 8 * _LEVELS
-
-
-def check_spectrum(eigenvalues: Array, multiplicities: Array | None) -> Array:
-    """Multiplicities, ones unless given; raise OutsideDomain for a spectrum without meaning."""
-    if multiplicities is None:
-        multiplicities = jnp.ones_like(eigenvalues)
-    if multiplicities.shape != eigenvalues.shape:
-        raise OutsideDomain(
-            f"`multiplicities` has shape {multiplicities.shape} and `eigenvalues` {eigenvalues.shape}; each eigenvalue "
-            "has one."
-        )
-    for name, values in (("eigenvalues", eigenvalues), ("multiplicities", multiplicities)):
-        if is_concrete(values) and not np.all(np.isfinite(values) & (np.asarray(values) >= 0)):
-            raise OutsideDomain(f"`{name}` must be finite numbers of at least 0; put rounding below 0 to 0.")
-    return multiplicities
 
 
 def map_over(function: Callable[..., Any], batch: Any, size: int) -> Any:
@@ -109,30 +91,39 @@ def _coarsen(eigenvalues: Array, multiplicities: Array) -> tuple[Array, Array]:
 
 
 def _iterate(equation: _Equation, start: Array | None) -> Array:
-    """Steps of Newton's in ln kappa from ``start``, or from above, in a bracket that every step tightens."""
     eigenvalues, multiplicities, weight, ridge, samples = equation
-    dtype = samples.dtype
     positive = (eigenvalues > 0) & (multiplicities > 0)
     modes = weight * jnp.sum(jnp.where(positive, multiplicities, 0))
     least = jnp.min(jnp.where(positive, eigenvalues, jnp.inf))
     surplus = jnp.where(modes > samples, least * (modes - samples) / samples, 0)
     low = jnp.log(jnp.maximum(ridge / samples, surplus))
     high = jnp.log((ridge + weight * jnp.sum(multiplicities * eigenvalues)) / samples)
+    return newton_in_bracket(lambda log: _gap(equation, log), low, high, start)
+
+
+def newton_in_bracket(
+    gap: Callable[[Array], tuple[Array, Array]], low: Array, high: Array, start: Array | None = None
+) -> Array:
+    """Where a falling function of one number is 0, but for a last step, which the caller takes: derivatives flow there.
+
+    ``gap`` gives it and its derivative. Steps of Newton's from ``start``, or from above, each of which tightens
+    the bracket, and halves it where it would leave it.
+    """
     # Convergence is quadratic, and one more step follows.
-    close = jnp.sqrt(jnp.finfo(dtype).eps)
+    close = jnp.sqrt(jnp.finfo(low.dtype).eps)
 
     def unfinished(state):
         count, _, low, high, step = state
         return (count < _MOST_STEPS) & (jnp.abs(step) > close) & (high - low > close)
 
     def improve(state):
-        count, log, low, high, _ = state
-        gap, slope = _gap(equation, log)
-        low, high = jnp.where(gap > 0, log, low), jnp.where(gap > 0, high, log)
-        step = -gap / slope
-        inside = (log + step >= low) & (log + step <= high)
-        step = jnp.where(inside, step, (low + high) / 2 - log)
-        return count + 1, log + step, low, high, step
+        count, place, low, high, _ = state
+        value, slope = gap(place)
+        low, high = jnp.where(value > 0, place, low), jnp.where(value > 0, high, place)
+        step = -value / slope
+        inside = (place + step >= low) & (place + step <= high)
+        step = jnp.where(inside, step, (low + high) / 2 - place)
+        return count + 1, place + step, low, high, step
 
-    log = high if start is None else jnp.clip(start, low, high)
-    return lax.while_loop(unfinished, improve, (0, log, low, high, jnp.asarray(jnp.inf, dtype)))[1]
+    place = high if start is None else jnp.clip(start, low, high)
+    return lax.while_loop(unfinished, improve, (0, place, low, high, jnp.full_like(low, jnp.inf)))[1]

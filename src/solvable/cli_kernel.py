@@ -1,0 +1,178 @@
+"""What ``solvable forecast --model kernel`` prints."""
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_ESTIMATES = ("gcv", "leave_one_out", "held_out_error")
+
+
+def kernel_summary(result: "xr.Dataset") -> dict[str, Any]:
+    """Plain values of a forecast of kernel regression, None where nothing was predicted or measured.
+
+    Parameters
+    ----------
+    result
+        From ``solvable.forecast(..., model="kernel")``.
+
+    Raises
+    ------
+    KeyError
+        A data set that is no such forecast.
+
+    References
+    ----------
+    None.
+    """
+    attrs = result.attrs
+    return {
+        "stages": [],
+        "samples": int(attrs["samples"]),
+        "variance": attrs["variance"],
+        "curve": curve_rows(result),
+        "ridges": {name: _best_ridge(result, name) for name in _ESTIMATES},
+        "halving": {name: _plain(attrs[f"halving_{name}"]) for name in ("samples", "low", "high")},
+        **{name: attrs.get(name) for name in ("capacity", "capacity_error", "source", "source_error")},
+        "curve_gap": attrs.get("curve_gap"),
+    }
+
+
+def curve_rows(result: "xr.Dataset") -> list[dict[str, Any]]:
+    """One row for each number of samples that was forecast, and for each that was measured.
+
+    Parameters
+    ----------
+    result
+        As for ``kernel_summary``.
+
+    Raises
+    ------
+    KeyError
+        A data set that is no such forecast.
+
+    References
+    ----------
+    None.
+    """
+    import numpy as np
+
+    sizes = result["size"].values
+    measured = result["part_size"].values if "part_size" in result else np.array([])
+    rows = []
+    for size in np.unique(np.append(sizes, measured)):
+        row: dict[str, Any] = {"samples": int(size)}
+        for name in ("predicted_error", "predicted_low", "predicted_high", "covariance_error"):
+            row[name] = _plain(_at(size, sizes, result[name].values))
+        parts = measured == size
+        for name in ("measured_error", "measured_wrong", "measured_ridge"):
+            found = result[name].values[parts] if parts.any() else np.array([])
+            row[name] = _plain(float(np.mean(found))) if found.size else None
+            row[f"{name}_std"] = _plain(float(np.std(found))) if found.size > 1 else None
+        rows.append(row)
+    return rows
+
+
+def show_kernel(result: "xr.Dataset", files: list[str]) -> None:
+    """Print a forecast of kernel regression.
+
+    Parameters
+    ----------
+    result
+        As for ``kernel_summary``.
+    files
+        What was written.
+
+    Raises
+    ------
+    KeyError
+        A data set that is no such forecast.
+
+    References
+    ----------
+    None.
+    """
+    from rich.console import Console
+
+    from solvable.report.tables import curve_table
+
+    console = Console(highlight=False)
+    summary, settings = kernel_summary(result), json.loads(result.attrs["settings"])
+    say = lambda text: console.print(text, markup=False)  # noqa: E731
+    say(f"Kernel regression ({settings['kernel']}), ridge {settings['ridge']}, {summary['samples']} training samples.")
+    say(f"Engine: {result.attrs['engine']}. Error: {result.attrs['loss']}; of labels {summary['variance']:.3g}.")
+    console.print(curve_table(_shown(summary["curve"], summary["samples"])))
+    ridges = summary["ridges"]
+    chosen = "; ".join(
+        f"{words} {ridges[name]['ridge']:.3g}"
+        + (f" (held-out error {ridges[name]['held_out']:.4g})" * _known(ridges[name]))
+        for name, words in (("gcv", "by GCV"), ("leave_one_out", "by leave-one-out"), ("held_out_error", "by hold-out"))
+        if ridges[name]["ridge"] is not None
+    )
+    say(f"Best ridge at {int(result.sizes['mode'])} samples: {chosen}.")
+    say(_say_halving(result))
+    if summary["capacity"] is not None:
+        say(
+            f"Exponents: capacity {summary['capacity']:.2f} ± {summary['capacity_error']:.2f}, source "
+            f"{summary['source']:.2f} ± {summary['source_error']:.2f}."
+        )
+    for warning in json.loads(result.attrs["warnings"]):
+        say(f"Warning: {warning}")
+    console.print(f"Figure and data: {', '.join(files)}", markup=False, soft_wrap=True)
+
+
+def _say_halving(result: "xr.Dataset") -> str:
+    attrs, limit = result.attrs, f"more than {_round(result['size'].values[-1])}"
+    needed, low, high = (
+        _round(attrs[f"halving_{name}"]) if math.isfinite(attrs[f"halving_{name}"]) else limit
+        for name in ("samples", "low", "high")
+    )
+    about = needed if needed == limit else f"about {needed}"
+    now = int(attrs["samples"])
+    return f"To halve the error that {now} samples have, you need {about} samples (80% interval: {low} to {high})."
+
+
+def _round(number: float) -> str:
+    """To two digits."""
+    return f"{float(f'{number:.2g}'):,.0f}"
+
+
+def _shown(rows: list[dict[str, Any]], samples: int) -> list[dict[str, Any]]:
+    """Rows that were measured, and a few beyond the data."""
+    measured = [row for row in rows if row["measured_error"] is not None]
+    beyond = [row for row in rows if row["samples"] > samples]
+    below = [] if measured else [row for row in rows if row["samples"] <= samples][::-3][::-1]
+    return [*below, *measured, *beyond[2::4]]
+
+
+def _best_ridge(result: "xr.Dataset", name: str) -> dict[str, float | None]:
+    """The ridge of least error by an estimate, what it estimates there, and the error that is measured there."""
+    import numpy as np
+
+    values = result[name].values
+    if np.all(np.isnan(values)):
+        return {"ridge": None, "estimate": None, "held_out": None}
+    best = int(np.nanargmin(values))
+    return {
+        "ridge": float(result["ridge"].values[best]),
+        "estimate": float(values[best]),
+        "held_out": _plain(float(result["held_out_error"].values[best])),
+    }
+
+
+def _known(row: dict[str, float | None]) -> bool:
+    return row["held_out"] is not None
+
+
+def _at(size, sizes, values) -> float:
+    """Between two sizes, on logarithmic axes."""
+    import numpy as np
+
+    with np.errstate(divide="ignore"):
+        return float(np.exp(np.interp(np.log(size), np.log(sizes), np.log(values))))
+
+
+def _plain(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None

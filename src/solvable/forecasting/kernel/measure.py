@@ -1,0 +1,202 @@
+"""Kernel regression itself, on nested parts of the training data: what is left out, what is held out, which ridge."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from solvable.estimators import FactoredKernel, RidgeStatistics, factor_kernel, nystroem_weights, ridge_weights
+from solvable.forecasting.kernel.data import KernelData
+from solvable.numerics import Kernel, gram_matrix
+
+# Beyond this one eigendecomposition takes minutes; and beyond that the kernel matrix does not fit beside its factor.
+MOST_FACTORED, MOST_IN_MEMORY = 5000, 20_000
+_LANDMARKS = 2000
+_FEWEST = 25
+# Halvings whose parts cover all samples, so that errors can be compared sample by sample; further ones are few parts.
+_COVERING, _MOST_PARTS = 4, 8
+
+
+@dataclass(frozen=True)
+class Part:
+    """Regression on some of the samples, with the ridge that leaves the least error out.
+
+    Attributes
+    ----------
+    size, ridge
+        Number of samples and the ridge.
+    held_out, wrong
+        Mean squared error on the test part, and the share of wrong classes; NaN where it was not asked for.
+    """
+
+    size: int
+    ridge: float
+    held_out: float
+    wrong: float
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Regression on all samples that are factored, at every ridge.
+
+    Attributes
+    ----------
+    factored, statistics
+        As the estimators give them.
+    ridges
+        Shape (ridge,), ascending.
+    held_out
+        Mean squared error on the test part, shape (ridge,); NaN where it was not asked for.
+    reference
+        The ridge at which learning curves are compared.
+    part
+        As for the smaller parts.
+    """
+
+    factored: FactoredKernel
+    statistics: RidgeStatistics
+    ridges: np.ndarray
+    held_out: np.ndarray
+    reference: float
+    part: Part
+
+
+@dataclass(frozen=True)
+class Nested:
+    """Errors of samples left out of smaller and smaller parts, and errors on the test part.
+
+    Attributes
+    ----------
+    sizes
+        Of the parts that cover all samples, largest first, shape (size,).
+    left_out
+        Squared error of each sample at the reference ridge when all others of its part are trained on, shape (size,
+        sample).
+    parts
+        All parts that were trained on, those that cover the samples and smaller ones.
+    """
+
+    sizes: np.ndarray
+    left_out: np.ndarray
+    parts: list[Part]
+
+
+def factored_size(num_samples: int) -> int:
+    """How many samples are factored: a number that can be halved as often as is looked at."""
+    most = min(num_samples, MOST_FACTORED)
+    return most - most % 2 ** _halvings(most)
+
+
+def measure_whole(data: KernelData, kernel: Kernel, ridges: np.ndarray, ridge: float | None, tested: bool) -> Whole:
+    """Factor the largest part; ``ridge`` None chooses the one that leaves the least error out."""
+    chosen = np.arange(factored_size(len(data.inputs)))
+    factored, statistics = _factor(kernel, data.inputs[chosen], data.targets[chosen], ridges)
+    reference = float(ridges[np.argmin(statistics.leave_one_out)]) if ridge is None else ridge
+    part, held_out = Part(chosen.size, reference, np.nan, np.nan), np.full(ridges.size, np.nan)
+    if tested:
+        cross = _cross(data, kernel, chosen)
+        outputs = np.asarray(_outputs(factored, cross, np.append(ridges, reference)))
+        held_out = np.array([_errors(data, each).mean() for each in outputs[:-1]])
+        part = _part(data, chosen.size, reference, outputs[-1])
+    return Whole(factored, statistics, ridges, held_out, reference, part)
+
+
+def measure_nested(data: KernelData, kernel: Kernel, whole: Whole, ridge: float | None, tested: bool) -> Nested:
+    """Halve the samples again and again, and regress on every part."""
+    total = whole.part.size
+    sizes, left_out = [total], [np.asarray(whole.factored.left_out_errors(whole.reference))]
+    parts = []
+    size = total
+    while size // 2 >= _FEWEST:
+        size //= 2
+        covering = len(sizes) <= min(_halvings(total), _COVERING)
+        errors = np.zeros(total)
+        for number in range(total // size if covering else min(total // size, _MOST_PARTS)):
+            chosen = np.arange(number * size, (number + 1) * size)
+            best, errors[chosen], outputs = _regress(
+                kernel,
+                (data.inputs[chosen], data.targets[chosen]),
+                data.test_inputs,
+                whole.ridges if ridge is None else np.array([ridge]),
+                whole.reference,
+            )
+            if tested and number < _MOST_PARTS:
+                parts.append(_part(data, size, float(best), np.asarray(outputs)))
+        if covering:
+            sizes.append(size)
+            left_out.append(errors)
+    return Nested(np.array(sizes), np.array(left_out), parts)
+
+
+def measure_larger(data: KernelData, kernel: Kernel, whole: Whole) -> tuple[list[Part], list[str]]:
+    """Regression on more samples than are factored, at the reference ridge: exact while it fits, then by landmarks."""
+    total, parts, remarks = len(data.inputs), [], []
+    if total <= MOST_FACTORED:
+        return parts, remarks
+    exact = min(total, MOST_IN_MEMORY)
+    # A ridge of 0 has no Cholesky factor to rounding.
+    ridge = max(whole.reference, 1e-9 * float(whole.factored.eigenvalues[0]))
+    for size in sorted({exact // 2, exact} - set(range(whole.part.size + 1))):
+        chosen = np.arange(size)
+        weights = ridge_weights(_gram(kernel, data.inputs[chosen]), jnp.asarray(data.targets[chosen]), ridge)
+        parts.append(_part(data, size, ridge, np.asarray(_cross(data, kernel, chosen) @ weights)))
+    remarks.append(
+        f"The spectrum and the best ridge are those of {whole.part.size} samples, chosen at random; with more, the "
+        f"ridge stays at {ridge:.3g}."
+    )
+    if total > exact:
+        error = _nystroem(data, kernel, whole.part.size, ridge).held_out / whole.part.held_out - 1
+        parts.append(_nystroem(data, kernel, total, ridge))
+        remarks.append(
+            f"Beyond {exact} samples regression is by {_LANDMARKS} landmarks (Nystroem): at {whole.part.size} samples "
+            f"its test error is {error:+.1%} off the exact one."
+        )
+    return parts, remarks
+
+
+@jax.jit
+def _factor(kernel: Kernel, inputs: Array, targets: Array, ridges: Array) -> tuple[FactoredKernel, RidgeStatistics]:
+    factored = factor_kernel(gram_matrix(kernel, inputs), targets)
+    return factored, factored.statistics(ridges)
+
+
+@jax.jit
+def _regress(kernel: Kernel, part: tuple[Array, Array], test_inputs: Array, ridges: Array, reference: Array):
+    """The ridge that leaves the least error out, what is left out at the reference, outputs on the test part."""
+    factored, statistics = _factor(kernel, *part, ridges)
+    best = ridges[jnp.argmin(statistics.leave_one_out)]
+    outputs = gram_matrix(kernel, test_inputs, part[0]) @ factored.dual_weights(best)
+    return best, factored.left_out_errors(reference), outputs
+
+
+@jax.jit
+def _outputs(factored: FactoredKernel, cross: Array, ridges: Array) -> Array:
+    return jax.lax.map(lambda ridge: cross @ factored.dual_weights(ridge), ridges)
+
+
+_gram = jax.jit(gram_matrix)
+
+
+def _cross(data: KernelData, kernel: Kernel, chosen: np.ndarray) -> Array:
+    return _gram(kernel, data.test_inputs, data.inputs[chosen])
+
+
+def _errors(data: KernelData, outputs: np.ndarray) -> np.ndarray:
+    return np.sum((outputs - data.test_targets) ** 2, axis=1)
+
+
+def _part(data: KernelData, size: int, ridge: float, outputs: np.ndarray) -> Part:
+    return Part(size, ridge, float(_errors(data, outputs).mean()), data.share_wrong(outputs))
+
+
+def _nystroem(data: KernelData, kernel: Kernel, size: int, ridge: float) -> Part:
+    landmarks = np.arange(min(_LANDMARKS, size))
+    inputs, targets = jnp.asarray(data.inputs[:size]), jnp.asarray(data.targets[:size])
+    weights = nystroem_weights(kernel, inputs, targets, landmarks.size, ridge)
+    return _part(data, size, ridge, np.asarray(_cross(data, kernel, landmarks) @ weights))
+
+
+def _halvings(size: int) -> int:
+    return max(min(int(np.log2(size / _FEWEST)), _COVERING), 0)

@@ -67,7 +67,7 @@ def curve_rows(result: "xr.Dataset") -> list[dict[str, Any]]:
         for name in ("predicted_error", "predicted_low", "predicted_high", "covariance_error"):
             row[name] = _plain(_at(size, sizes, result[name].values))
         parts = measured == size
-        for name in ("measured_error", "measured_wrong", "measured_ridge"):
+        for name in ("measured_error", "measured_sampling", "measured_wrong", "measured_ridge"):
             found = result[name].values[parts] if parts.any() else np.array([])
             row[name] = _plain(float(np.mean(found))) if found.size else None
             row[f"{name}_std"] = _plain(float(np.std(found))) if found.size > 1 else None
@@ -104,6 +104,9 @@ def show_kernel(result: "xr.Dataset", files: list[str]) -> None:
     say(f"Kernel regression ({settings['kernel']}), ridge {settings['ridge']}, {summary['samples']} training samples.")
     say(f"Engine: {result.attrs['engine']}. Error: {result.attrs['loss']}; of labels {summary['variance']:.3g}.")
     console.print(curve_table(_shown(summary["curve"], summary["samples"])))
+    if "measured_error" in result:
+        share = float(result["measured_sampling"][-1] / result["measured_error"][-1])
+        say(f"All measured errors share the test part: a standard error of {share:.1%}.")
     ridges = summary["ridges"]
     chosen = "; ".join(
         f"{words} {ridges[name]['ridge']:.3g}"

@@ -56,7 +56,8 @@ def _draw_curve(ax: Axes, result: xr.Dataset) -> None:
     )
     if "part_size" in result:
         parts = result["measured_error"].groupby(result["part_size"])
-        mean, spread = parts.mean(), parts.std()
+        mean, sampling = parts.mean(), result["measured_sampling"].groupby(result["part_size"]).mean()
+        spread = np.hypot(parts.std(), sampling)
         ax.errorbar(
             mean["part_size"], mean, spread, fmt="o", ms=5, mfc="none", capsize=2, color=PALETTE[1], label="measured"
         )

@@ -39,7 +39,7 @@ class MaxMarginCurve(Claim):
     num_samples: tuple[int, ...] = (25, 150)  # n
     num_modes: int = 600
     draws: int = 150
-    full = dict(num_modes=3000, num_samples=(50, 100, 200, 400), draws=40)
+    full = dict(num_modes=1000, num_samples=(25, 60, 150, 300), draws=60)
 
     def _task(self) -> tasks.SignTeacher:
         return tasks.SignTeacher(
@@ -105,17 +105,17 @@ class FourCrossovers(Claim):
     """
 
     source = Source("cui2023", "Cui et al. (2021), crossover of the noiseless to the noisy regime", "asymptotic")
-    metric, tolerance = max_relative_error("excess", over="mean"), 0.06  # measured: 0.017 to 0.052 over 5 seeds
-    limit = ("num_samples", ((5, 10), (60, 150)))
+    metric, tolerance = max_relative_error("excess", over="mean"), 0.07  # measured: 0.014 to 0.058 over 5 seeds
+    limit = ("num_samples", ((5, 10), (50, 100)))
 
     capacity: float = 1.8  # a
     source_exponent: float = 0.6  # r
     ridge_exponents: tuple[float, ...] = (0.8, 1.2)  # l of blue and orange
     noise_std: float = 0.5  # of red and orange
-    num_samples: tuple[int, ...] = (60, 150)  # n
-    num_modes: int = 1500
-    draws: int = 120
-    full = dict(num_samples=(50, 100, 200, 400), num_modes=3000, draws=100)
+    num_samples: tuple[int, ...] = (50, 100)  # n
+    num_modes: int = 800
+    draws: int = 250
+    full = dict(num_samples=(75, 110, 160), num_modes=1500, draws=500)
 
     def _regimes(self) -> dict[str, tuple[float, float]]:
         """Noise variance and ridge exponent of each, infinite without a ridge."""

@@ -27,14 +27,18 @@ class Part:
     ----------
     size, ridge
         Number of samples and the ridge.
-    held_out, wrong
-        Mean squared error on the test part, and the share of wrong classes; NaN where it was not asked for.
+    held_out, sampling
+        Mean squared error on the test part, and its standard error for having no larger test part, which all parts
+        share; NaN where it was not asked for.
+    wrong
+        The share of wrong classes.
     """
 
     size: int
     ridge: float
-    held_out: float
-    wrong: float
+    held_out: float = np.nan
+    sampling: float = np.nan
+    wrong: float = np.nan
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def measure_whole(data: KernelData, kernel: Kernel, ridges: np.ndarray, ridge: f
     chosen = np.arange(factored_size(len(data.inputs)))
     factored, statistics = _factor(kernel, data.inputs[chosen], data.targets[chosen], ridges)
     reference = float(ridges[np.argmin(statistics.leave_one_out)]) if ridge is None else ridge
-    part, held_out = Part(chosen.size, reference, np.nan, np.nan), np.full(ridges.size, np.nan)
+    part, held_out = Part(chosen.size, reference), np.full(ridges.size, np.nan)
     if tested:
         cross = _cross(data, kernel, chosen)
         outputs = np.asarray(_outputs(factored, cross, np.append(ridges, reference)))
@@ -188,7 +192,10 @@ def _errors(data: KernelData, outputs: np.ndarray) -> np.ndarray:
 
 
 def _part(data: KernelData, size: int, ridge: float, outputs: np.ndarray) -> Part:
-    return Part(size, ridge, float(_errors(data, outputs).mean()), data.share_wrong(outputs))
+    errors = _errors(data, outputs)
+    return Part(
+        size, ridge, float(errors.mean()), float(errors.std() / np.sqrt(errors.size)), data.share_wrong(outputs)
+    )
 
 
 def _nystroem(data: KernelData, kernel: Kernel, size: int, ridge: float) -> Part:

@@ -48,9 +48,10 @@ def forecast_kernel(samples: Samples, settings: Settings) -> xr.Dataset:
     xr.Dataset
         Per ``size``: ``predicted_error``, its 10% and 90% quantiles ``predicted_low``, ``predicted_high``,
         ``predicted_ridge``, and up to the size of the data ``covariance_error``, from raw covariance alone. Per
-        ``part``, of ``part_size`` samples: ``measured_error``, ``measured_ridge``, ``measured_wrong`` (share of wrong
-        classes). Per ``ridge``: ``gcv``, ``leave_one_out``, ``train_error``, ``held_out_error``. Per ``mode`` the
-        eigenvalues and the target's power. Errors are mean squared, summed over outputs, without a half.
+        ``part``, of ``part_size`` samples: ``measured_error``, ``measured_sampling`` (its standard error for the size
+        of the test part, which all parts share), ``measured_ridge``, ``measured_wrong`` (share of wrong classes). Per
+        ``ridge``: ``gcv``, ``leave_one_out``, ``train_error``, ``held_out_error``. Per ``mode`` the eigenvalues and the
+        target's power. Errors are mean squared, summed over outputs, without a half.
 
     Raises
     ------
@@ -144,6 +145,7 @@ def _measured(parts: list[Part]) -> dict[str, Any]:
         for name, field in (
             ("part_size", "size"),
             ("measured_error", "held_out"),
+            ("measured_sampling", "sampling"),
             ("measured_wrong", "wrong"),
             ("measured_ridge", "ridge"),
         )

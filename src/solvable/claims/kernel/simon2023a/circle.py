@@ -108,7 +108,9 @@ class OneSigmoidForAllKernels(Claim):
 
         from solvable.report.figures import PALETTE
 
-        strength = np.geomspace(prediction["strength"].min(), prediction["strength"].max(), 200)
+        # Eigenvalues of high frequencies may be nothing to rounding.
+        least = max(float(prediction["strength"].min()), 1e-4)
+        strength = np.geomspace(least, float(prediction["strength"].max()), 200)
         artists: list[Artist] = []
         artists += ax.plot(strength, strength / (1 + strength), color="k", label="$λ/(λ + κ)$")
         mean, spread = measurement["learnability"].mean("seed"), measurement["learnability"].std("seed")
@@ -118,5 +120,6 @@ class OneSigmoidForAllKernels(Claim):
                 ms=5, mfc="none", capsize=2, color=colour, label=f"{name}, measured",
             ).get_children()  # fmt: skip
         ax.set(xscale="log", xlabel=prediction["strength"].attrs["long_name"], ylabel="learnability $L$")
+        ax.set_xlim(left=least / 2)
         ax.legend(fontsize="small")
         return artists

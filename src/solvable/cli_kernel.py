@@ -34,6 +34,7 @@ def kernel_summary(result: "xr.Dataset") -> dict[str, Any]:
         "variance": attrs["variance"],
         "curve": curve_rows(result),
         "ridges": {name: _best_ridge(result, name) for name in _ESTIMATES},
+        "stopping": {name: _best_time(result, name) for name in ("halves_error", "stopped_error")},
         "halving": {name: _plain(attrs[f"halving_{name}"]) for name in ("samples", "low", "high")},
         **{name: attrs.get(name) for name in ("capacity", "capacity_error", "source", "source_error")},
         "curve_gap": attrs.get("curve_gap"),
@@ -115,6 +116,7 @@ def show_kernel(result: "xr.Dataset", files: list[str]) -> None:
         if ridges[name]["ridge"] is not None
     )
     say(f"Best ridge at {int(result.sizes['mode'])} samples: {chosen}.")
+    say(_say_stopping(summary["stopping"]))
     say(_say_halving(result))
     if summary["capacity"] is not None:
         say(
@@ -124,6 +126,19 @@ def show_kernel(result: "xr.Dataset", files: list[str]) -> None:
     for warning in json.loads(result.attrs["warnings"]):
         say(f"Warning: {warning}")
     console.print(f"Figure and data: {', '.join(files)}", markup=False, soft_wrap=True)
+
+
+def _say_stopping(stopping: dict[str, dict[str, float | None]]) -> str:
+    by_halves, by_held_out = stopping["halves_error"], stopping["stopped_error"]
+    words = (
+        f"Without a ridge, stop gradient descent at learning rate × steps {by_halves['time']:.2g} by cross-validation"
+    )
+    if by_held_out["time"] is None:
+        return f"{words}."
+    return (
+        f"{words} (held-out error {by_halves['held_out']:.4g}); by hold-out {by_held_out['time']:.2g} "
+        f"({by_held_out['held_out']:.4g})."
+    )
 
 
 def _say_halving(result: "xr.Dataset") -> str:
@@ -152,16 +167,25 @@ def _shown(rows: list[dict[str, Any]], samples: int) -> list[dict[str, Any]]:
 
 def _best_ridge(result: "xr.Dataset", name: str) -> dict[str, float | None]:
     """The ridge of least error by an estimate, what it estimates there, and the error that is measured there."""
+    return _best(result, "ridge", name, "held_out_error")
+
+
+def _best_time(result: "xr.Dataset", name: str) -> dict[str, float | None]:
+    """The same of the time at which to stop."""
+    return _best(result, "time", name, "stopped_error")
+
+
+def _best(result: "xr.Dataset", axis: str, name: str, measured: str) -> dict[str, float | None]:
     import numpy as np
 
     values = result[name].values
     if np.all(np.isnan(values)):
-        return {"ridge": None, "estimate": None, "held_out": None}
+        return {axis: None, "estimate": None, "held_out": None}
     best = int(np.nanargmin(values))
     return {
-        "ridge": float(result["ridge"].values[best]),
+        axis: float(result[axis].values[best]),
         "estimate": float(values[best]),
-        "held_out": _plain(float(result["held_out_error"].values[best])),
+        "held_out": _plain(float(result[measured].values[best])),
     }
 
 

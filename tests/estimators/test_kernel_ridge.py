@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.linalg
 
 from solvable.errors import OutsideDomain
 from solvable.estimators import factor_design, factor_kernel
@@ -88,6 +89,17 @@ def test_flow_solves_its_equation_and_its_mean_is_the_mean():
     # Across the switch to the series of short times the mean goes on smoothly.
     short = design.averaged_flow_weights(jnp.asarray([1e-8, 2e-8]))
     np.testing.assert_allclose(short[1], 2 * short[0], rtol=1e-6)
+
+
+def test_flow_in_the_kernel_follows_its_equation_and_ends_at_ridge_zero(data):
+    """Residuals by the matrix exponential."""
+    gram, targets, factored = data
+    residuals = scipy.linalg.expm(-0.7 * gram) @ targets
+    np.testing.assert_allclose(targets - gram @ factored.flow_weights(0.7), residuals, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(factored.flow_weights(1e12), factored.dual_weights(0.0), rtol=1e-6)
+    assert not np.any(factored.flow_weights(0.0))
+    with pytest.raises(OutsideDomain, match="`time`"):
+        factored.flow_weights(-1.0)
 
 
 def test_requests_without_meaning_are_refused(data):

@@ -58,6 +58,11 @@ def test_what_is_measured_lies_on_the_forecast(result):
     # The best ridge by hold-out costs no more than that by leave-one-out; both are near.
     held_out = result["held_out_error"].values
     assert held_out[np.argmin(result["leave_one_out"].values)] < 1.05 * held_out.min()
+    # Stopping in time is as good as the best ridge, up to some per cent, and the time found on halves is a good one.
+    stopped = result["stopped_error"].values
+    assert stopped[np.argmin(result["halves_error"].values)] < 1.05 * stopped.min()
+    assert abs(stopped.min() / held_out.min() - 1) < 0.1
+    assert stopped[-1] > 1.005 * stopped.min()
 
 
 def test_noise_bounds_how_far_the_error_falls(result):

@@ -75,6 +75,30 @@ class FactoredKernel(eqx.Module):
         # Beyond the kernel's rank alpha does not matter to predictions; it is 0 there for every ridge.
         return self.eigenvectors @ (shares[:, None] * self.targets)
 
+    def flow_weights(self, time: float | Float[Array, ""]) -> Float[Array, "num_samples output_dim"]:
+        r"""alpha after gradient flow from 0 on half the sum of squares: predictions are K(x, X) alpha.
+
+        .. math:: \alpha(t) = \frac{1 - e^{-K t}}{K}\,y
+
+        Parameters
+        ----------
+        time
+            t >= 0; on the half mean squared error it is num_samples times longer.
+
+        Raises
+        ------
+        OutsideDomain
+            A negative time.
+
+        References
+        ----------
+        pillaudvivien2018, gradient flow.
+        """
+        check_non_negative("time", time)
+        passed = self.eigenvalues * jnp.asarray(time, self.eigenvalues.dtype)
+        shares = jnp.where(self.eigenvalues > 0, -jnp.expm1(-passed) / jnp.where(passed > 0, self.eigenvalues, 1), 0)
+        return self.eigenvectors @ (shares[:, None] * self.targets)
+
     def left_out_errors(self, ridge: float | Float[Array, ""]) -> Float[Array, " num_samples"]:
         r"""Squared error on each sample when trained on all others, :math:`((A y)_\mu / A_{\mu\mu})^2`.
 

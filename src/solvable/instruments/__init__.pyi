@@ -24,6 +24,7 @@ from .heteroclinic import trace_transition as trace_transition
 from .kernel_modes import KernelModes as KernelModes
 from .kernel_modes import kernel_modes as kernel_modes
 from .layer_tangent_kernel import layer_tangent_kernel as layer_tangent_kernel
+from .learnability import cumulative_power as cumulative_power
 from .learnability import measure_learnability as measure_learnability
 from .learning_speed import half_learning_times as half_learning_times
 from .learning_speed import mode_strengths as mode_strengths

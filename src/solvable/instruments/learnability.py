@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from solvable.errors import OutsideDomain, is_concrete
+from solvable.numerics import cumulative_power as cumulative_power
 
 
 def measure_learnability(

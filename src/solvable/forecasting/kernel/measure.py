@@ -7,7 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from solvable.estimators import FactoredKernel, RidgeStatistics, factor_kernel, nystroem_weights, ridge_weights
+from solvable.estimators import (
+    FactoredKernel,
+    RidgeStatistics,
+    factor_kernel,
+    nystroem_weights,
+    ridge_weights,
+)
 from solvable.forecasting.kernel.data import KernelData
 from solvable.numerics import Kernel, gram_matrix
 
@@ -134,6 +140,43 @@ def measure_nested(data: KernelData, kernel: Kernel, whole: Whole, ridge: float 
     return Nested(np.array(sizes), np.array(left_out), parts)
 
 
+@dataclass(frozen=True)
+class Stopping:
+    """Gradient flow without a ridge, at several times.
+
+    Attributes
+    ----------
+    times
+        On half the mean squared error, shape (time,).
+    halves
+        Mean squared error on each half of the training samples when trained on the other, shape (time,).
+    held_out
+        On the test part when trained on all of them, shape (time,); NaN where it was not asked for.
+    """
+
+    times: np.ndarray
+    halves: np.ndarray
+    held_out: np.ndarray
+
+
+def measure_stopping(data: KernelData, kernel: Kernel, whole: Whole, tested: bool) -> Stopping:
+    """When to stop, by what the training samples tell and by the test part."""
+    total = whole.part.size
+    times = total / whole.ridges[whole.ridges > 0][::-1]
+    errors = []
+    for half in np.split(np.arange(total - total % 2), 2):
+        other = np.setdiff1d(np.arange(total - total % 2), half)
+        factored, _ = _factor(kernel, data.inputs[half], data.targets[half], whole.ridges[:1])
+        cross = _gram(kernel, data.inputs[other], data.inputs[half])
+        outputs = _stopped_outputs(factored, cross, times / half.size)
+        errors.append(np.mean(np.sum((np.asarray(outputs) - data.targets[other]) ** 2, axis=2), axis=1))
+    held_out = np.full(times.size, np.nan)
+    if tested:
+        outputs = _stopped_outputs(whole.factored, _cross(data, kernel, np.arange(total)), times / total)
+        held_out = np.array([_errors(data, each).mean() for each in np.asarray(outputs)])
+    return Stopping(times, np.mean(errors, axis=0), held_out)
+
+
 def measure_larger(data: KernelData, kernel: Kernel, whole: Whole) -> tuple[list[Part], list[str]]:
     """Regression on more samples than are factored, at the reference ridge: exact while it fits, then by landmarks."""
     total, parts, remarks = len(data.inputs), [], []
@@ -178,6 +221,11 @@ def _regress(kernel: Kernel, part: tuple[Array, Array], test_inputs: Array, ridg
 @jax.jit
 def _outputs(factored: FactoredKernel, cross: Array, ridges: Array) -> Array:
     return jax.lax.map(lambda ridge: cross @ factored.dual_weights(ridge), ridges)
+
+
+@jax.jit
+def _stopped_outputs(factored: FactoredKernel, cross: Array, times: Array) -> Array:
+    return jax.lax.map(lambda time: cross @ factored.flow_weights(time), times)
 
 
 _gram = jax.jit(gram_matrix)

@@ -16,6 +16,7 @@ from solvable.forecasting.kernel.measure import (
     Whole,
     measure_larger,
     measure_nested,
+    measure_stopping,
     measure_whole,
 )
 from solvable.forecasting.kernel.spectrum import Ensemble, continue_spectrum, weigh
@@ -51,7 +52,9 @@ def forecast_kernel(samples: Samples, settings: Settings) -> xr.Dataset:
         ``part``, of ``part_size`` samples: ``measured_error``, ``measured_sampling`` (its standard error for the size
         of the test part, which all parts share), ``measured_ridge``, ``measured_wrong`` (share of wrong classes). Per
         ``ridge``: ``gcv``, ``leave_one_out``, ``train_error``, ``held_out_error``. Per ``mode`` the eigenvalues and the
-        target's power. Errors are mean squared, summed over outputs, without a half.
+        target's power. Per ``time`` of gradient flow on half the mean squared error, without a ridge: ``halves_error``
+        (on each half of the training part, trained on the other) and ``stopped_error`` on the test part. Errors are
+        mean squared, summed over outputs, without a half.
 
     Raises
     ------
@@ -70,6 +73,7 @@ def forecast_kernel(samples: Samples, settings: Settings) -> xr.Dataset:
         ridges = np.unique(np.append(ridges, ridge))
     whole = measure_whole(data, kernel, ridges, ridge, settings.train)
     nested = measure_nested(data, kernel, whole, ridge, settings.train)
+    stopping = measure_stopping(data, kernel, whole, settings.train)
     larger, remarks = measure_larger(data, kernel, whole) if settings.train else ([], [])
     ensemble = weigh(continue_spectrum(whole.factored), nested.sizes, nested.left_out, whole.reference)
     total = len(data.inputs)
@@ -79,6 +83,8 @@ def forecast_kernel(samples: Samples, settings: Settings) -> xr.Dataset:
         **_predicted(ensemble, sizes, chosen),
         "covariance_error": ("size", _from_covariance(data, kernel, sizes, chosen)),
         **_statistics(whole),
+        "halves_error": ("time", stopping.halves),
+        "stopped_error": ("time", stopping.held_out),
         **_measured([*nested.parts, whole.part, *larger] if settings.train else []),
         "eigenvalue": ("mode", np.asarray(whole.factored.eigenvalues) / whole.part.size),
         "target_power": ("mode", np.sum(np.asarray(whole.factored.targets) ** 2, axis=1) / whole.part.size),
@@ -94,7 +100,7 @@ def forecast_kernel(samples: Samples, settings: Settings) -> xr.Dataset:
         **_halving(ensemble, sizes, chosen, total),
         **_exponents(whole),
     }
-    result = xr.Dataset(variables, {"size": sizes, "ridge": ridges}, attrs)
+    result = xr.Dataset(variables, {"size": sizes, "ridge": ridges, "time": stopping.times}, attrs)
     result.attrs["warnings"] = json.dumps([*remarks, *_warn(result)])
     if settings.train:
         result.attrs["curve_gap"] = _curve_gap(result)

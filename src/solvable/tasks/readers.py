@@ -11,12 +11,15 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from solvable.errors import OutsideDomain
 from solvable.tasks.images import LabelledData
-from solvable.tasks.samples import Samples, make_samples
+
+if TYPE_CHECKING:
+    from solvable.tasks.samples import Samples
 
 INPUT_NAMES = ("inputs", "X", "x", "data", "images", "x_train")
 LABEL_NAMES = ("labels", "y", "Y", "targets", "y_train")
@@ -59,7 +62,7 @@ def load_labelled(path: str | os.PathLike[str]) -> LabelledData:
     return LabelledData(inputs, labels, name=Path(path).name)
 
 
-def load_data(path: str | os.PathLike[str]) -> LabelledData | Samples:
+def load_data(path: str | os.PathLike[str]) -> "LabelledData | Samples":
     """The user's own inputs with classes or, where these are no classes, with targets of a regression.
 
     Parameters
@@ -79,6 +82,8 @@ def load_data(path: str | os.PathLike[str]) -> LabelledData | Samples:
     inputs, targets = _read(Path(path))
     if targets.dtype.kind != "f" or (targets.ndim == 1 and not np.any(targets % 1)):
         return LabelledData(inputs, targets, name=Path(path).name)
+    from solvable.tasks.samples import make_samples  # not above: reading files needs no JAX
+
     return make_samples(inputs.astype(np.float64), targets.astype(np.float64))
 
 

@@ -198,7 +198,6 @@ def broken_files(directory, data):
     np.savez(directory / "fewer.npz", inputs=inputs, labels=labels[1:])
     np.savez(directory / "one.npz", inputs=inputs, labels=0 * labels)
     np.savez(directory / "none.npz", inputs=inputs[:0], labels=labels[:0])
-    np.savez(directory / "real.npz", inputs=inputs, labels=labels + 0.5)
     np.savez(directory / "other.npz", left=inputs, right=labels)
     images = write_idx(directory, np.zeros((4, 2, 2), np.uint8), np.zeros(4, np.uint8))
     images.write_bytes(gzip.compress(gzip.decompress(images.read_bytes())[:-3]))
@@ -207,7 +206,7 @@ def broken_files(directory, data):
         "empty.csv": "two columns", "short.csv": "line 3", "words.csv": "'two' among the inputs",
         "plain.txt": "ends in none of", "absent.npz": "is not there", ".": "ends in none of",
         "nan.npz": "nan in row 3, column 2", "fewer.npz": "80 inputs and 79 labels", "one.npz": "one class only",
-        "none.npz": "neither of them 0", "real.npz": "must hold classes", "other.npz": "holds the arrays left, right",
+        "none.npz": "neither of them 0", "other.npz": "holds the arrays left, right",
         "train-images-idx3-ubyte.gz": "where its header promises",
     }  # fmt: skip
 
@@ -362,6 +361,11 @@ def test_kernel_regression_of_a_regression_file_says_how_many_samples_are_needed
 def test_mistakes_about_kernels_are_one_sentence(solve, saved, options, words, tmp_path):
     assert words in refusal(solve("forecast", saved, "--model", "kernel", *options))
     assert names(tmp_path) == ["data.npz"]
+
+
+def test_classes_of_a_regression_are_refused(solve, tmp_path):
+    np.savez(tmp_path / "real.npz", inputs=np.arange(12.0).reshape(6, 2), y=np.arange(6) + 0.5)
+    assert "targets have no classes" in refusal(solve("forecast", tmp_path / "real.npz", "--classes", "1,2"))
 
 
 def test_a_ridge_is_refused_for_networks(solve, saved):

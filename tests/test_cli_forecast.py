@@ -369,4 +369,4 @@ def test_classes_of_a_regression_are_refused(solve, tmp_path):
 
 
 def test_a_ridge_is_refused_for_networks(solve, saved):
-    assert "`ridge` is for kernel" in refusal(solve("forecast", saved, "--ridge", "1"))
+    assert "`ridge` is for kernel regression" in refusal(solve("forecast", saved, "--ridge", "1"))

@@ -125,7 +125,7 @@ def test_classes_are_counted_and_a_given_ridge_is_kept():
         (dict(ridge="best"), "`ridge` is 'best'"),
         (dict(kernel_width=0.0), "`kernel_width`"),
         (dict(width=100), "`width` is for networks"),
-        (dict(depth=3), "`depth` is for deep-linear"),
+        (dict(depth=3), "`depth` is for deep linear networks"),
         (dict(test_share=0.0), "a learning curve needs"),
     ],
 )

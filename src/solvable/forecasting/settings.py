@@ -29,6 +29,8 @@ _ONLY_FOR: dict[str, tuple[Model, ...]] = {
     **dict.fromkeys(("width", "init_scale", "learning_rate", "steps", "batch_size", "seeds"), MODELS[:-1]),
 }
 
+_WORDS = {"deep-linear": "deep linear networks", "kernel": "kernel regression"}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -136,9 +138,9 @@ class Settings:
             if self.model in models:
                 continue
             if getattr(self, name) != Settings.__dataclass_fields__[name].default:
+                whose = " and ".join(_WORDS[model] for model in models) if len(models) < 3 else "networks"
                 raise OutsideDomain(
-                    f"`{name}` is for {' and '.join(models) if len(models) < 3 else 'networks'}, and the model is "
-                    f"{self.model}; leave it out, or say another `model`."
+                    f"`{name}` is for {whose}, and `model` is {self.model}; say another, or leave it out."
                 )
 
     @property

@@ -1,8 +1,10 @@
 """The whole suite runs in float64, with strict promotion, checked shapes, and every warning an error."""
 
+import itertools
 import os
 import tempfile
 from importlib.metadata import version
+from pathlib import Path
 
 # Most of the suite's time is compilation, and every claim is measured twice: what one test has compiled, all workers
 # and the commands they start may use. JAX reads these on import; the first process owns the directory.
@@ -35,3 +37,13 @@ mpl.use("Agg")
 # Shapes and dtypes are checked in every room that has array types; claims and the forecast hold labelled data.
 _ROOMS = ("numerics", "tasks", "networks", "training", "estimators", "theory", "instruments")
 install_import_hook([f"solvable.{room}" for room in _ROOMS], "checked_types.checked")
+
+
+_finished = itertools.count(1)
+
+
+def pytest_runtest_teardown():
+    """Compiled programs hold maps of memory, of which Linux gives a process 65,530: a worker of many tests runs out."""
+    maps = Path("/proc/self/maps")
+    if next(_finished) % 10 == 0 and maps.exists() and maps.read_bytes().count(b"\n") > 20_000:
+        jax.clear_caches()

@@ -17,15 +17,27 @@ _DEFAULT_CLASSES = (3, 5)
 # Options about data and output; all others are settings of the forecast, by the same names.
 _NO_SETTINGS = ("data", "classes", "out", "overwrite", "as_json")
 
+Model = Annotated[str, typer.Option(help="linear, relu, diagonal, quadratic, attention, deep-linear or kernel.")]
+TestShare = Annotated[
+    float | None,
+    typer.Option(help="Share of samples to test on, for deep-linear and kernel.", show_default="0, or 0.2 for kernel"),
+]
+KernelWidth = Annotated[
+    float, typer.Option(help="Of rbf and laplace, in root mean square lengths of the centred inputs.")
+]
+Ridge = Annotated[
+    str, typer.Option(metavar="auto|NUMBER", help="Of the sum over samples, for kernel; auto chooses the best.")
+]
+
 
 def forecast(
     data: Annotated[
         str | None, typer.Argument(metavar="[DATA]", help="A .npz, .csv or IDX (.gz) file; built-in digits without it.")
     ] = None,
-    classes: Annotated[str | None, typer.Option(help="Classes to tell apart, such as 3,5.", show_default="3,5")] = None,
-    model: Annotated[
-        str, typer.Option(help="linear, relu, diagonal, quadratic, attention, deep-linear or kernel.")
-    ] = "linear",
+    classes: Annotated[
+        str | None, typer.Option(help="Classes to tell apart, such as 3,5.", show_default="3,5; all for kernel")
+    ] = None,
+    model: Model = "linear",
     width: Annotated[int | None, typer.Option(help="Hidden units.", show_default="by model")] = None,
     init_scale: Annotated[
         float | None,
@@ -47,19 +59,10 @@ def forecast(
     ] = None,
     whiten: Annotated[bool, typer.Option("--whiten", help="Whiten the inputs, for deep-linear.")] = False,
     label_noise: Annotated[float, typer.Option(help="Share of labels made wrong, for deep-linear and kernel.")] = 0.0,
-    test_share: Annotated[
-        float | None,
-        typer.Option(
-            help="Share of samples to test on, for deep-linear and kernel.", show_default="0, or 0.2 for kernel"
-        ),
-    ] = None,
+    test_share: TestShare = None,
     kernel: Annotated[str, typer.Option(help="rbf, laplace, relu-ntk or linear, for kernel.")] = "rbf",
-    kernel_width: Annotated[
-        float, typer.Option(help="Of rbf and laplace, in root mean square lengths of the centred inputs.")
-    ] = 1.0,
-    ridge: Annotated[
-        str, typer.Option(metavar="auto|NUMBER", help="Of the sum over samples, for kernel; auto chooses the best.")
-    ] = "auto",
+    kernel_width: KernelWidth = 1.0,
+    ridge: Ridge = "auto",
     out: Annotated[Path | None, typer.Option(metavar="DIR", show_default=f"a new {_DEFAULT_OUT}")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds already.")] = False,
     as_json: Annotated[

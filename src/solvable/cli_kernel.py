@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import xarray as xr
 
-_ESTIMATES = ("gcv", "leave_one_out", "held_out_error")
+_ESTIMATES = {"gcv": "by GCV", "leave_one_out": "by leave-one-out", "held_out_error": "by hold-out"}
 
 
 def kernel_summary(result: "xr.Dataset") -> dict[str, Any]:
@@ -33,8 +33,8 @@ def kernel_summary(result: "xr.Dataset") -> dict[str, Any]:
         "samples": int(attrs["samples"]),
         "variance": attrs["variance"],
         "curve": curve_rows(result),
-        "ridges": {name: _best_ridge(result, name) for name in _ESTIMATES},
-        "stopping": {name: _best_time(result, name) for name in ("halves_error", "stopped_error")},
+        "ridges": {name: _best(result, "ridge", name, "held_out_error") for name in _ESTIMATES},
+        "stopping": {name: _best(result, "time", name, "stopped_error") for name in ("halves_error", "stopped_error")},
         "halving": {name: _plain(attrs[f"halving_{name}"]) for name in ("samples", "low", "high")},
         **{name: attrs.get(name) for name in ("capacity", "capacity_error", "source", "source_error")},
         "curve_gap": attrs.get("curve_gap"),
@@ -60,13 +60,15 @@ def curve_rows(result: "xr.Dataset") -> list[dict[str, Any]]:
     """
     import numpy as np
 
+    from solvable.numerics import interpolate_logs
+
     sizes = result["size"].values
     measured = result["part_size"].values if "part_size" in result else np.array([])
     rows = []
     for size in np.unique(np.append(sizes, measured)):
         row: dict[str, Any] = {"samples": int(size)}
         for name in ("predicted_error", "predicted_low", "predicted_high", "covariance_error"):
-            row[name] = _plain(_at(size, sizes, result[name].values))
+            row[name] = _plain(float(interpolate_logs(size, sizes, result[name].values)))
         parts = measured == size
         for name in ("measured_error", "measured_sampling", "measured_wrong", "measured_ridge"):
             found = result[name].values[parts] if parts.any() else np.array([])
@@ -108,14 +110,7 @@ def show_kernel(result: "xr.Dataset", files: list[str]) -> None:
     if "measured_error" in result:
         share = float(result["measured_sampling"][-1] / result["measured_error"][-1])
         say(f"All measured errors share the test part: a standard error of {share:.1%}.")
-    ridges = summary["ridges"]
-    chosen = "; ".join(
-        f"{words} {ridges[name]['ridge']:.3g}"
-        + (f" (held-out error {ridges[name]['held_out']:.4g})" * _known(ridges[name]))
-        for name, words in (("gcv", "by GCV"), ("leave_one_out", "by leave-one-out"), ("held_out_error", "by hold-out"))
-        if ridges[name]["ridge"] is not None
-    )
-    say(f"Best ridge at {int(result.sizes['mode'])} samples: {chosen}.")
+    say(f"Best ridge at {int(result.sizes['mode'])} samples: {_say_ridges(summary['ridges'])}.")
     say(_say_stopping(summary["stopping"]))
     say(_say_halving(result))
     if summary["capacity"] is not None:
@@ -126,6 +121,16 @@ def show_kernel(result: "xr.Dataset", files: list[str]) -> None:
     for warning in json.loads(result.attrs["warnings"]):
         say(f"Warning: {warning}")
     console.print(f"Figure and data: {', '.join(files)}", markup=False, soft_wrap=True)
+
+
+def _say_ridges(ridges: dict[str, dict[str, float | None]]) -> str:
+    words = []
+    for name, by in _ESTIMATES.items():
+        best = ridges[name]
+        if best["ridge"] is not None:
+            measured = "" if best["held_out"] is None else f" (held-out error {best['held_out']:.4g})"
+            words.append(f"{by} {best['ridge']:.3g}{measured}")
+    return "; ".join(words)
 
 
 def _say_stopping(stopping: dict[str, dict[str, float | None]]) -> str:
@@ -165,17 +170,8 @@ def _shown(rows: list[dict[str, Any]], samples: int) -> list[dict[str, Any]]:
     return [*below, *measured, *beyond[2::4]]
 
 
-def _best_ridge(result: "xr.Dataset", name: str) -> dict[str, float | None]:
-    """The ridge of least error by an estimate, what it estimates there, and the error that is measured there."""
-    return _best(result, "ridge", name, "held_out_error")
-
-
-def _best_time(result: "xr.Dataset", name: str) -> dict[str, float | None]:
-    """The same of the time at which to stop."""
-    return _best(result, "time", name, "stopped_error")
-
-
 def _best(result: "xr.Dataset", axis: str, name: str, measured: str) -> dict[str, float | None]:
+    """Where an estimate is least along an axis, what it says there, and what is measured there."""
     import numpy as np
 
     values = result[name].values
@@ -187,18 +183,6 @@ def _best(result: "xr.Dataset", axis: str, name: str, measured: str) -> dict[str
         "estimate": float(values[best]),
         "held_out": _plain(float(result[measured].values[best])),
     }
-
-
-def _known(row: dict[str, float | None]) -> bool:
-    return row["held_out"] is not None
-
-
-def _at(size, sizes, values) -> float:
-    """Between two sizes, on logarithmic axes."""
-    import numpy as np
-
-    with np.errstate(divide="ignore"):
-        return float(np.exp(np.interp(np.log(size), np.log(sizes), np.log(values))))
 
 
 def _plain(number: float) -> float | None:

@@ -5,7 +5,7 @@ A message has four parts: what, its value, what is allowed, what to do.
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -39,13 +39,13 @@ def is_concrete(value: Any) -> bool:
 
 def check_positive(name: str, value: Any, hint: str = "") -> None:
     """Raise OutsideDomain unless ``value``, or each of an array, is finite and > 0; tracers pass unchecked."""
-    if is_concrete(value) and not all(math.isfinite(number) and number > 0 for number in _numbers(value)):
+    if is_concrete(value) and not _least(value) > 0:
         raise OutsideDomain(f"`{name}` is {value}; it must be a finite number above 0{hint and '; ' + hint}.")
 
 
 def check_non_negative(name: str, value: Any, hint: str = "") -> None:
     """Raise OutsideDomain unless ``value``, or each of an array, is finite and >= 0; tracers pass unchecked."""
-    if is_concrete(value) and not all(math.isfinite(number) and number >= 0 for number in _numbers(value)):
+    if is_concrete(value) and not _least(value) >= 0:
         raise OutsideDomain(f"`{name}` is {value}; it must be a finite number of at least 0{hint and '; ' + hint}.")
 
 
@@ -61,10 +61,11 @@ def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
         raise OutsideDomain(f"`{name}` is {value!r}; it must be one of {', '.join(map(repr, choices))}.")
 
 
-def _numbers(value: Any) -> Iterable[Any]:
-    """Of an array, as NumPy sees it: ``jit`` would trace any operation of JAX."""
+def _least(value: Any) -> float:
+    """The smallest of the numbers, NaN where one is not finite; by NumPy, as ``jit`` traces what JAX does."""
     if not getattr(value, "ndim", 0):
-        return (value,)
+        return value if math.isfinite(value) else math.nan
     import numpy as np  # not above: the command line starts without it
 
-    return np.ravel(value).tolist()
+    array = np.asarray(value, float)
+    return float(np.min(array, initial=np.inf)) if np.all(np.isfinite(array)) else math.nan

@@ -12,6 +12,7 @@ from solvable.forecasting.kernel.data import prepare
 from solvable.forecasting.kernel.measure import measure_larger, measure_whole
 from solvable.forecasting.kernel.spectrum import continue_spectrum
 from solvable.forecasting.settings import make_settings
+from solvable.instruments import factored_modes
 from solvable.numerics import LinearKernel
 from solvable.tasks import GaussianFeatures, make_samples
 from solvable.theory import kernel
@@ -75,7 +76,7 @@ def test_noise_bounds_how_far_the_error_falls(result):
 def test_the_spectrum_keeps_trace_and_power(samples):
     data = prepare(samples, make_settings({"model": "kernel", "kernel": "linear"}))
     whole = measure_whole(data, LinearKernel(), np.geomspace(1e-4, 10, 5), None, tested=False)
-    spectrum = continue_spectrum(whole.factored)
+    spectrum = continue_spectrum(factored_modes(whole.factored))
     count = whole.part.size
     trace = float(jnp.sum(whole.factored.eigenvalues)) / count
     assert np.sum(spectrum.eigenvalues * spectrum.multiplicities) == pytest.approx(trace, rel=1e-9)

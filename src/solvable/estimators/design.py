@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from solvable.errors import check_non_negative
+from solvable.numerics import clear_rounding, integrated_exponential
 
 Numbers = float | Float[Array, "*batch"]
 
@@ -72,8 +73,7 @@ class Design(eqx.Module):
         """
         check_non_negative("time", time)
         time = jnp.asarray(time, self.singular_values.dtype)[..., None]
-        squares = self._squares(time)
-        return self._weights(self._scale(-jnp.expm1(-squares * time) / jnp.where(squares > 0, squares, 1)))
+        return self._weights(self._scale(integrated_exponential(-self._squares(time), time)))
 
     def averaged_flow_weights(self, time: Numbers) -> Float[Array, "*batch output_dim input_dim"]:
         """The mean of ``flow_weights`` over all times up to ``time``.
@@ -128,5 +128,4 @@ def factor_design(
     hastie2022.
     """
     left, values, right = jnp.linalg.svd(inputs, full_matrices=False)
-    rounding = max(inputs.shape) * jnp.finfo(inputs.dtype).eps * values[0]
-    return Design(jnp.where(values > rounding, values, 0), right, left.T @ targets)
+    return Design(clear_rounding(values, max(inputs.shape)), right, left.T @ targets)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from solvable.errors import OutsideDomain, check_non_negative
+from solvable.numerics import clear_rounding, integrated_exponential
 
 
 class RidgeStatistics(eqx.Module):
@@ -95,8 +96,8 @@ class FactoredKernel(eqx.Module):
         pillaudvivien2018, gradient flow.
         """
         check_non_negative("time", time)
-        passed = self.eigenvalues * jnp.asarray(time, self.eigenvalues.dtype)
-        shares = jnp.where(self.eigenvalues > 0, -jnp.expm1(-passed) / jnp.where(passed > 0, self.eigenvalues, 1), 0)
+        time = jnp.asarray(time, self.eigenvalues.dtype)
+        shares = jnp.where(self.eigenvalues > 0, integrated_exponential(-self.eigenvalues, time), 0)
         return self.eigenvectors @ (shares[:, None] * self.targets)
 
     def left_out_errors(self, ridge: float | Float[Array, ""]) -> Float[Array, " num_samples"]:
@@ -138,7 +139,7 @@ class FactoredKernel(eqx.Module):
 
 
 def factor_kernel(
-    gram: Float[Array, "num_samples num_samples"], targets: Float[Array, "num_samples output_dim"]
+    gram: Float[Array, "num_samples num_samples"], targets: Float[Array, "targets output_dim"]
 ) -> FactoredKernel:
     """The eigendecomposition that all ridges share.
 
@@ -174,8 +175,7 @@ def factor_kernel(
 def _factor(gram: Array, targets: Array) -> FactoredKernel:
     values, vectors = jnp.linalg.eigh(gram)
     values, vectors = values[::-1], vectors[:, ::-1]
-    rounding = gram.shape[0] * jnp.finfo(gram.dtype).eps * jnp.max(jnp.abs(values))
-    return FactoredKernel(jnp.where(values > rounding, values, 0), vectors, vectors.T @ targets)
+    return FactoredKernel(clear_rounding(values, values.size), vectors, vectors.T @ targets)
 
 
 @jax.jit

@@ -6,7 +6,7 @@ from jax.scipy.linalg import cho_factor, cho_solve
 from jaxtyping import Array, Float
 
 from solvable.errors import OutsideDomain, check_count, check_non_negative, check_positive
-from solvable.numerics import Kernel, gram_matrix
+from solvable.numerics import Kernel, clear_rounding, gram_matrix
 
 _ROWS = 2048  # of the kernel matrix that are in memory at a time
 
@@ -73,16 +73,16 @@ def nystroem_weights(
         raise OutsideDomain(f"`num_landmarks` is {num_landmarks}; it must be at most the {len(inputs)} samples.")
     landmarks = inputs[:num_landmarks]
     values, vectors = jnp.linalg.eigh(gram_matrix(kernel, landmarks))
-    rounding = num_landmarks * jnp.finfo(values.dtype).eps * values[-1]
+    kept = clear_rounding(values, num_landmarks) > 0
     # Features in which the penalty is delta |a|^2; directions that are rounding are left out.
-    change = jnp.where(values > rounding, vectors / jnp.sqrt(jnp.where(values > rounding, values, 1))[None, :], 0)
+    change = jnp.where(kept, vectors / jnp.sqrt(jnp.where(kept, values, 1))[None, :], 0)
     square = jnp.zeros((num_landmarks, num_landmarks), inputs.dtype)
     product = jnp.zeros((num_landmarks, targets.shape[1]), inputs.dtype)
     for start in range(0, len(inputs), _ROWS):
         features = gram_matrix(kernel, inputs[start : start + _ROWS], landmarks) @ change
         square, product = square + features.T @ features, product + features.T @ targets[start : start + _ROWS]
     sizes, axes = jnp.linalg.eigh(square)
-    total = jnp.where(sizes > num_landmarks * jnp.finfo(sizes.dtype).eps * sizes[-1], sizes, 0) + ridge
+    total = clear_rounding(sizes, num_landmarks) + ridge
     along = (axes.T @ product) / jnp.where(total > 0, total, jnp.inf)[:, None]
     return change @ (axes @ along)
 

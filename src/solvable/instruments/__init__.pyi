@@ -22,6 +22,7 @@ from .fixed_points import find_fixed_point as find_fixed_point
 from .heteroclinic import Transition as Transition
 from .heteroclinic import trace_transition as trace_transition
 from .kernel_modes import KernelModes as KernelModes
+from .kernel_modes import factored_modes as factored_modes
 from .kernel_modes import kernel_modes as kernel_modes
 from .layer_tangent_kernel import layer_tangent_kernel as layer_tangent_kernel
 from .learnability import cumulative_power as cumulative_power

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
 from solvable.errors import OutsideDomain, check_count, check_non_negative
+from solvable.numerics import clear_rounding
 
 # A slope over less than a decade, or through fewer bins, is no evidence of a power law.
 _LEAST_RANGE, _BINS = 10, 12
@@ -81,8 +82,7 @@ def effective_dimension(
     check_non_negative("ridge", ridge)
     values = jnp.linalg.eigvalsh(gram)
     ridge = jnp.asarray(ridge, values.dtype)[..., None]
-    rounding = gram.shape[0] * jnp.finfo(values.dtype).eps * jnp.max(jnp.abs(values))
-    values = jnp.expand_dims(jnp.where(values > rounding, values, 0), range(ridge.ndim - 1))
+    values = jnp.expand_dims(clear_rounding(values, values.size), range(ridge.ndim - 1))
     shares = jnp.where(values > 0, values / jnp.where(values > 0, values + ridge, 1), 0)
     return EffectiveDimension(jnp.sum(shares, axis=-1), jnp.sum(shares**2, axis=-1))
 

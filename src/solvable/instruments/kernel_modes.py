@@ -1,11 +1,10 @@
 """What a kernel makes of a set of data: its eigenvalues there, and how the targets lie along its eigenfunctions."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from solvable.errors import OutsideDomain
+from solvable.estimators import FactoredKernel, factor_kernel
 
 
 class KernelModes(eqx.Module):
@@ -53,17 +52,24 @@ def kernel_modes(
     ----------
     wei2022, omniscient estimate.
     """
-    if gram.shape != (targets.shape[0],) * 2:
-        raise OutsideDomain(
-            f"`gram` has shape {gram.shape} for {targets.shape[0]} targets; it must be square, one row a target."
-        )
-    return _modes(gram, targets)
+    return factored_modes(factor_kernel(gram, targets))
 
 
-@jax.jit
-def _modes(gram: Array, targets: Array) -> KernelModes:
-    size = gram.shape[0]
-    values, vectors = jnp.linalg.eigh(gram / size)
-    rounding = size * jnp.finfo(gram.dtype).eps * jnp.max(jnp.abs(values))
-    power = jnp.sum((vectors.T @ targets) ** 2, axis=1) / size
-    return KernelModes(jnp.where(values > rounding, values, 0)[::-1], power[::-1])
+def factored_modes(factored: FactoredKernel) -> KernelModes:
+    """The same of samples that have been factored already.
+
+    Parameters
+    ----------
+    factored
+        From ``estimators.factor_kernel``.
+
+    Raises
+    ------
+    Raises nothing.
+
+    References
+    ----------
+    wei2022, omniscient estimate.
+    """
+    size = factored.eigenvalues.size
+    return KernelModes(factored.eigenvalues / size, jnp.sum(factored.targets**2, axis=1) / size)

@@ -3,6 +3,7 @@ from .activations import Activation as Activation
 from .cumulative_power import cumulative_power as cumulative_power
 from .curves import divergence_time as divergence_time
 from .curves import first_crossing as first_crossing
+from .curves import interpolate_logs as interpolate_logs
 from .effective_count import entropy_count as entropy_count
 from .entropies import entropy as entropy
 from .exponentials import integrated_exponential as integrated_exponential
@@ -17,6 +18,7 @@ from .kernels import LaplaceKernel as LaplaceKernel
 from .kernels import LinearKernel as LinearKernel
 from .kernels import ReluTangentKernel as ReluTangentKernel
 from .kernels import gram_matrix as gram_matrix
+from .kernels import kernel_trace as kernel_trace
 from .lanczos import ExtremeEigenvalues as ExtremeEigenvalues
 from .lanczos import Tridiagonal as Tridiagonal
 from .lanczos import extreme_eigenvalues as extreme_eigenvalues
@@ -27,6 +29,7 @@ from .polynomials import Monomials as Monomials
 from .polynomials import contract as contract
 from .quadrature import QuadratureRule as QuadratureRule
 from .quadrature import softplus_rule as softplus_rule
+from .rounding import clear_rounding as clear_rounding
 from .top_eigenvector import follow_top_eigenvector as follow_top_eigenvector
 from .zonal import LevelKernel as LevelKernel
 from .zonal import gaussian_multiplicities as gaussian_multiplicities

@@ -66,3 +66,27 @@ def divergence_time(times: Float[np.ndarray, " record"], values: Float[np.ndarra
         return float("inf")
     before, after = 1 / values[last - 1], 1 / values[last]
     return float(times[last] + (times[last] - times[last - 1]) * after / (before - after))
+
+
+def interpolate_logs(
+    at: Float[np.ndarray, "*points"] | float, places: Float[np.ndarray, " record"], values: Float[np.ndarray, " record"]
+) -> Float[np.ndarray, "*points"]:
+    """A positive curve between its records, linear on logarithmic axes; level beyond its ends.
+
+    Parameters
+    ----------
+    at
+        Where, above 0.
+    places, values
+        The curve, places increasing and above 0; values that are 0 or NaN stay so.
+
+    Raises
+    ------
+    Raises nothing.
+
+    References
+    ----------
+    None: linear interpolation.
+    """
+    with np.errstate(divide="ignore"):
+        return np.exp(np.interp(np.log(at), np.log(places), np.log(values)))

@@ -154,3 +154,24 @@ def gram_matrix(
     others = inputs if others is None else others
     square, other_square = jnp.sum(inputs**2, axis=1), jnp.sum(others**2, axis=1)
     return kernel(inputs @ others.T, square[:, None], other_square[None, :])
+
+
+@eqx.filter_jit
+def kernel_trace(kernel: Kernel, inputs: Float[Array, "num_samples input_dim"]) -> Float[Array, ""]:
+    """The mean of k(x, x) over inputs: the sum of the kernel's eigenvalues under their law.
+
+    Parameters
+    ----------
+    kernel, inputs
+        As for ``gram_matrix``.
+
+    Raises
+    ------
+    Raises nothing.
+
+    References
+    ----------
+    karkada2025, trace of the kernel.
+    """
+    squares = jnp.sum(inputs**2, axis=1)
+    return jnp.mean(kernel(squares, squares, squares))

@@ -47,6 +47,7 @@ from .samples import Moments as Moments
 from .samples import Samples as Samples
 from .samples import Task as Task
 from .samples import make_samples as make_samples
+from .samples import noisy_samples as noisy_samples
 from .samples import sample_moments as sample_moments
 from .sign_teacher import SignTeacher as SignTeacher
 from .sign_teacher import TeacherOverlaps as TeacherOverlaps

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Key
 
 from solvable.errors import OutsideDomain, check_choice, check_count, check_non_negative, check_positive, is_concrete
 from solvable.numerics import Monomials
-from solvable.tasks.samples import FeatureMap, Moments, Samples
+from solvable.tasks.samples import FeatureMap, Moments, Samples, noisy_samples
 
 
 class GaussianFeatures(eqx.Module):
@@ -78,15 +78,9 @@ class GaussianFeatures(eqx.Module):
         check_count("num_samples", num_samples)
         key_features, key_noise = jax.random.split(key)
         draw = jax.random.normal if self.features == "normal" else jax.random.rademacher
-        shape, dtype = (num_samples, self.eigenvalues.size), self.eigenvalues.dtype
-        features = draw(key_features, shape, dtype=dtype)
-        noise = jnp.asarray(self.noise_std, dtype) * jax.random.normal(key_noise, (num_samples,), dtype)
-        targets = features @ self.coefficients + noise
-        return Samples(
-            features * jnp.sqrt(self.eigenvalues)[None, :],
-            targets[:, None],
-            jnp.full(num_samples, 1 / num_samples, dtype),
-        )
+        features = draw(key_features, (num_samples, self.eigenvalues.size), dtype=self.eigenvalues.dtype)
+        inputs = features * jnp.sqrt(self.eigenvalues)[None, :]
+        return noisy_samples(key_noise, inputs, features @ self.coefficients, self.noise_std)
 
     def learned(self, weights: Float[Array, "*batch mode"]) -> Float[Array, "*batch mode"]:
         r"""The coefficients :math:`\hat v_i = \sqrt{\lambda_i} w_i` of a linear map. Raises nothing.

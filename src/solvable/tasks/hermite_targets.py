@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from solvable.errors import check_count, check_positive
 from solvable.numerics import hermite_products
-from solvable.tasks.samples import Samples
+from solvable.tasks.samples import Samples, make_samples
 
 
 class HermiteTargets(eqx.Module):
@@ -62,8 +62,4 @@ class HermiteTargets(eqx.Module):
         check_count("num_samples", num_samples)
         gammas = self.covariance_eigenvalues
         points = jax.random.normal(key, (num_samples, gammas.size), gammas.dtype)
-        return Samples(
-            points * jnp.sqrt(gammas)[None, :],
-            hermite_products(points, self.directions),
-            jnp.full(num_samples, 1 / num_samples, gammas.dtype),
-        )
+        return make_samples(points * jnp.sqrt(gammas)[None, :], hermite_products(points, self.directions))

@@ -8,7 +8,7 @@ from jax import lax
 from jaxtyping import Array, Float, Key
 
 from solvable.errors import OutsideDomain, check_count, check_non_negative
-from solvable.tasks.samples import Samples
+from solvable.tasks.samples import Samples, noisy_samples
 
 _MOST_DIMENSIONS = 30  # of a list of all points
 
@@ -118,9 +118,7 @@ class ParityTask(eqx.Module):
             # The points of largest random number, rather than a shuffle, which takes long to compile.
             chosen = lax.top_k(jax.random.uniform(key_inputs, (points,)), num_samples)[1]
             inputs = _signs(chosen, self.input_dim, dtype)
-        noise = jnp.asarray(self.noise_std, dtype) * jax.random.normal(key_noise, (num_samples,), dtype)
-        weights = jnp.full(num_samples, 1 / num_samples, dtype)
-        return Samples(inputs, (self.target(inputs) + noise)[:, None], weights)
+        return noisy_samples(key_noise, inputs, self.target(inputs), self.noise_std)
 
 
 def hypercube_points(input_dim: int) -> Float[Array, "point input_dim"]:

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Key
 
 from solvable.errors import OutsideDomain, check_count, check_non_negative, check_positive
 from solvable.numerics import GaussianKernel, gram_matrix
-from solvable.tasks.samples import Samples
+from solvable.tasks.samples import Samples, noisy_samples
 
 
 class KernelTeacher(eqx.Module):
@@ -73,12 +73,9 @@ class KernelTeacher(eqx.Module):
         """
         check_count("num_samples", num_samples)
         key_inputs, key_noise = jax.random.split(key)
-        dtype = self.centres.dtype
-        inputs = jax.random.normal(key_inputs, (num_samples, self.centres.shape[1]), dtype)
+        inputs = jax.random.normal(key_inputs, (num_samples, self.centres.shape[1]), self.centres.dtype)
         clean = gram_matrix(GaussianKernel(self.width), inputs, self.centres) @ self.weights
-        noise = jnp.asarray(self.noise_std, dtype) * jax.random.normal(key_noise, (num_samples,), dtype)
-        weights = jnp.full(num_samples, 1 / num_samples, dtype)
-        return Samples(inputs, (clean + noise)[:, None], weights)
+        return noisy_samples(key_noise, inputs, clean, self.noise_std)
 
     def excess_error(
         self, inputs: Float[Array, "num_samples input_dim"], dual_weights: Float[Array, " num_samples"]

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from solvable.errors import OutsideDomain, check_count, check_non_negative
-from solvable.tasks.samples import Samples, make_samples
+from solvable.tasks.samples import Samples, noisy_samples
 
 
 class LatentSpace(eqx.Module):
@@ -73,8 +73,7 @@ class LatentSpace(eqx.Module):
         key_causes, key_inputs, key_noise = jax.random.split(key, 3)
         hidden = jax.random.normal(key_causes, (num_samples, causes), dtype)
         inputs = hidden @ self.loadings.T + jax.random.normal(key_inputs, (num_samples, input_dim), dtype)
-        noise = jnp.asarray(self.noise_std, dtype) * jax.random.normal(key_noise, (num_samples,), dtype)
-        return make_samples(inputs, hidden @ self.coefficients + noise)
+        return noisy_samples(key_noise, inputs, hidden @ self.coefficients, self.noise_std)
 
     def excess_error(self, weights: Float[Array, "*batch input_dim"]) -> Float[Array, "*batch"]:
         r"""Mean squared error of a linear map on new samples without xi: :math:`|\theta - W^\top w|^2 + |w|^2`.

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Key
 
 from solvable.errors import OutsideDomain, check_count, check_non_negative
 from solvable.numerics import gaussian_root
-from solvable.tasks.samples import Samples
+from solvable.tasks.samples import Samples, make_samples
 from solvable.tasks.sign_teacher import TeacherOverlaps, sign_of
 
 
@@ -71,8 +71,7 @@ class GaussianCovariates(eqx.Module):
         white = jax.random.normal(key, (num_samples, joint.shape[0]), joint.dtype)
         both = white @ gaussian_root(joint).T
         fields = both[:, : self.teacher.size] @ self.teacher
-        weights = jnp.full(num_samples, 1 / num_samples, joint.dtype)
-        return Samples(both[:, self.teacher.size :], sign_of(fields)[:, None], weights)
+        return make_samples(both[:, self.teacher.size :], sign_of(fields))
 
     def overlaps(self, weights: Float[Array, "*batch input_dim"]) -> TeacherOverlaps:
         """Of students x -> w.x with the teacher's field. Raises nothing. References: loureiro2021."""

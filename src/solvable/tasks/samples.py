@@ -124,6 +124,36 @@ def make_samples(
     return Samples(inputs, targets.astype(inputs.dtype), jnp.full(num_samples, 1 / num_samples, inputs.dtype))
 
 
+def noisy_samples(
+    key: Key[Array, ""],
+    inputs: Float[Array, "num_samples input_dim"],
+    targets: Float[Array, " num_samples"],
+    noise_std: float | Float[Array, ""],
+) -> Samples:
+    """Samples of one output with independent Gaussian noise on their targets.
+
+    Parameters
+    ----------
+    key
+        Randomness of the noise.
+    inputs, targets
+        One sample a row, and its target without noise.
+    noise_std
+        Standard deviation of the noise; may be traced.
+
+    Raises
+    ------
+    OutsideDomain
+        As ``make_samples``.
+
+    References
+    ----------
+    None: bookkeeping.
+    """
+    noise = jnp.asarray(noise_std, targets.dtype) * jax.random.normal(key, targets.shape, targets.dtype)
+    return make_samples(inputs, targets + noise)
+
+
 def sample_moments(samples: Samples, features: Callable[[Array], Array]) -> Moments:
     """Moments of a data set in the features of each input.
 

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Key
 
 from solvable.errors import OutsideDomain, check_count, check_non_negative
 from solvable.numerics import LevelKernel, gegenbauer, sphere_multiplicities
-from solvable.tasks.samples import Samples
+from solvable.tasks.samples import Samples, noisy_samples
 
 
 class SphereTask(eqx.Module):
@@ -75,12 +75,9 @@ class SphereTask(eqx.Module):
         """
         check_count("num_samples", num_samples)
         key_inputs, key_noise = jax.random.split(key)
-        dtype = self.direction.dtype
-        normal = jax.random.normal(key_inputs, (num_samples, self.direction.size), dtype)
+        normal = jax.random.normal(key_inputs, (num_samples, self.direction.size), self.direction.dtype)
         inputs = normal / jnp.linalg.norm(normal, axis=1, keepdims=True)
-        noise = jnp.asarray(self.noise_std, dtype) * jax.random.normal(key_noise, (num_samples,), dtype)
-        weights = jnp.full(num_samples, 1 / num_samples, dtype)
-        return Samples(inputs, (self.target(inputs) + noise)[:, None], weights)
+        return noisy_samples(key_noise, inputs, self.target(inputs), self.noise_std)
 
     def level_errors(
         self,

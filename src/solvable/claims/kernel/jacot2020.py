@@ -105,77 +105,6 @@ class AlignmentRisk(Claim):
         return artists
 
 
-def _kernels(claim: Any) -> dict[str, Any]:
-    return {"Gaussian": numerics.GaussianKernel(claim.width), "Laplace": numerics.LaplaceKernel(claim.width)}
-
-
-def _learn_digits(claim: Any, key: jax.Array) -> xr.Dataset:
-    """KARE, leave-one-out and test error of many training sets of digits, and means of both over the third's."""
-    import jax
-    import jax.numpy as jnp
-
-    pool, ridges, size = tasks.digit_parity(), jnp.asarray(claim.ridges), claim.num_samples
-
-    def learn(key):
-        rows = jax.random.permutation(key, pool.num_samples)[: size + claim.num_tests]
-        inputs, targets = pool.inputs[rows], pool.targets[rows]
-
-        def one(kernel):
-            gram = numerics.gram_matrix(kernel, inputs, inputs[:size])
-            factored = estimators.factor_kernel(gram[:size], targets[:size])
-            guesses = gram[size:] @ jax.vmap(factored.dual_weights)(ridges)[:, :, 0].T
-            told = factored.statistics(ridges)
-            return told.gcv, told.leave_one_out, jnp.mean((guesses - targets[size:]) ** 2, axis=0)
-
-        return jax.tree.map(lambda *parts: jnp.stack(parts), *(one(kernel) for kernel in _kernels(claim).values()))
-
-    # One after the other: matrix products are fast when they are not batched.
-    kare, left_out, risk = jax.jit(lambda keys: jax.lax.map(learn, keys))(jax.random.split(key, claim.draws))
-    risks = jnp.mean(risk, axis=0)
-    return _label_digits(
-        claim,
-        jnp.mean(kare, axis=0) / risks,
-        jnp.mean(left_out, axis=0) / risks,
-        **{name: (("seed", "kernel", "ridge"), part) for name, part in
-           (("kare", kare), ("leave_one_out", left_out), ("risk", risk))},
-    )  # fmt: skip
-
-
-def _label_digits(claim: Any, kare_ratio, left_out_ratio, **more) -> xr.Dataset:
-    dims = ("kernel", "ridge")
-    return observables(
-        coords={"kernel": list(_kernels(claim)), "ridge": ("ridge", list(claim.ridges), _RIDGE)},
-        kare_ratio=(dims, kare_ratio, {"long_name": "KARE / test error"}),
-        left_out_ratio=(dims, left_out_ratio, {"long_name": "leave-one-out / test error"}),
-        **more,
-    )
-
-
-def _predict_digits(claim: Any) -> xr.Dataset:
-    """Both estimates are the risk."""
-    import numpy as np
-
-    ones = np.ones((len(_kernels(claim)), len(claim.ridges)))
-    return _label_digits(claim, ones, ones)
-
-
-def _draw_digits(ax: Axes, measurement: xr.Dataset) -> list[Artist]:
-    from solvable.report.figures import PALETTE
-
-    artists: list[Artist] = []
-    for colour, kernel in zip(PALETTE, measurement["kernel"].values, strict=False):
-        chosen = measurement.sel(kernel=kernel)
-        for name, style in (("risk", "-"), ("kare", "o"), ("leave_one_out", "x")):
-            words = {"risk": "test error", "kare": "KARE", "leave_one_out": "leave-one-out"}[name]
-            heights = chosen[name].mean("seed")
-            artists += ax.plot(
-                chosen["ridge"], heights, style, mfc="none", color=colour, label=f"{kernel}, {words}"
-            )  # fmt: skip
-    ax.set(xlabel=_RIDGE["long_name"], ylabel="mean squared error", xscale="log", ylim=(0, None))
-    ax.legend(fontsize="small", ncols=2)
-    return artists
-
-
 class AlignmentRiskOnDigits(Claim):
     """On digits, even or odd, KARE is the test error where the ridge is not small.
 
@@ -197,19 +126,74 @@ class AlignmentRiskOnDigits(Claim):
     full = dict(num_samples=600, num_tests=4000)
 
     def predict(self) -> xr.Dataset:
-        return _predict_digits(self)
+        """Both estimates are the risk."""
+        import numpy as np
+
+        ones = np.ones((len(self._kernels()), len(self.ridges)))
+        return self._label(ones, ones)
 
     def measure(self, key: jax.Array) -> xr.Dataset:
-        return _learn_digits(self, key)
+        """KARE, leave-one-out and test error of many training sets of digits, and means of both over the third's."""
+        import jax
+        import jax.numpy as jnp
+
+        pool, ridges, size = tasks.digit_parity(), jnp.asarray(self.ridges), self.num_samples
+
+        def learn(key):
+            rows = jax.random.permutation(key, pool.num_samples)[: size + self.num_tests]
+            inputs, targets = pool.inputs[rows], pool.targets[rows]
+
+            def one(kernel):
+                gram = numerics.gram_matrix(kernel, inputs, inputs[:size])
+                factored = estimators.factor_kernel(gram[:size], targets[:size])
+                guesses = gram[size:] @ jax.vmap(factored.dual_weights)(ridges)[:, :, 0].T
+                told = factored.statistics(ridges)
+                return told.gcv, told.leave_one_out, jnp.mean((guesses - targets[size:]) ** 2, axis=0)
+
+            return jax.tree.map(lambda *parts: jnp.stack(parts), *(one(kernel) for kernel in self._kernels().values()))
+
+        # One after the other: matrix products are fast when they are not batched.
+        kare, left_out, risk = jax.jit(lambda keys: jax.lax.map(learn, keys))(jax.random.split(key, self.draws))
+        risks = jnp.mean(risk, axis=0)
+        return self._label(
+            jnp.mean(kare, axis=0) / risks,
+            jnp.mean(left_out, axis=0) / risks,
+            **{name: (("seed", "kernel", "ridge"), part) for name, part in
+               (("kare", kare), ("leave_one_out", left_out), ("risk", risk))},
+        )  # fmt: skip
 
     def draw(self, ax: Axes, prediction: xr.Dataset, measurement: xr.Dataset) -> list[Artist]:
-        return _draw_digits(ax, measurement)
+        from solvable.report.figures import PALETTE
+
+        artists: list[Artist] = []
+        for colour, kernel in zip(PALETTE, measurement["kernel"].values, strict=False):
+            chosen = measurement.sel(kernel=kernel)
+            for name, style in (("risk", "-"), ("kare", "o"), ("leave_one_out", "x")):
+                words = {"risk": "test error", "kare": "KARE", "leave_one_out": "leave-one-out"}[name]
+                heights = chosen[name].mean("seed")
+                artists += ax.plot(
+                    chosen["ridge"], heights, style, mfc="none", color=colour, label=f"{kernel}, {words}"
+                )  # fmt: skip
+        ax.set(xlabel=_RIDGE["long_name"], ylabel="mean squared error", xscale="log", ylim=(0, None))
+        ax.legend(fontsize="small", ncols=2)
+        return artists
+
+    def _kernels(self) -> dict[str, Any]:
+        return {"Gaussian": numerics.GaussianKernel(self.width), "Laplace": numerics.LaplaceKernel(self.width)}
+
+    def _label(self, kare_ratio, left_out_ratio, **more) -> xr.Dataset:
+        dims = ("kernel", "ridge")
+        return observables(
+            coords={"kernel": list(self._kernels()), "ridge": ("ridge", list(self.ridges), _RIDGE)},
+            kare_ratio=(dims, kare_ratio, {"long_name": "KARE / test error"}),
+            left_out_ratio=(dims, left_out_ratio, {"long_name": "leave-one-out / test error"}),
+            **more,
+        )
 
 
-class AlignmentRiskOnDigitsNearInterpolation(Claim):
+class AlignmentRiskOnDigitsNearInterpolation(AlignmentRiskOnDigits):
     """On digits KARE is the test error down to the smallest ridges."""
 
-    source = Source("jacot2020", "experiments: KARE tracks the risk over the ridge", "asymptotic")
     metric, tolerance = max_relative_error("kare_ratio"), 0.07  # measured: 0.21 to 0.29 over 5 seeds
     expected = "fails"
     reason = (
@@ -218,17 +202,3 @@ class AlignmentRiskOnDigitsNearInterpolation(Claim):
     )
 
     ridges: tuple[float, ...] = (1e-3, 1e-2, 0.1, 1.0)  # delta
-    width: float = 1.0  # of both kernels; the images' mean squared length is 1
-    num_samples: int = 200  # n
-    num_tests: int = 1000
-    draws: int = 12
-    full = dict(num_samples=600, num_tests=4000)
-
-    def predict(self) -> xr.Dataset:
-        return _predict_digits(self)
-
-    def measure(self, key: jax.Array) -> xr.Dataset:
-        return _learn_digits(self, key)
-
-    def draw(self, ax: Axes, prediction: xr.Dataset, measurement: xr.Dataset) -> list[Artist]:
-        return _draw_digits(ax, measurement)

@@ -86,11 +86,14 @@ class Nested:
         sample).
     parts
         All parts that were trained on, those that cover the samples and smaller ones.
+    halves
+        The two largest parts, the first half of the samples and the second.
     """
 
     sizes: np.ndarray
     left_out: np.ndarray
     parts: list[Part]
+    halves: list[FactoredKernel]
 
 
 def factored_size(num_samples: int) -> int:
@@ -117,27 +120,29 @@ def measure_nested(data: KernelData, kernel: Kernel, whole: Whole, ridge: float 
     """Halve the samples again and again, and regress on every part."""
     total = whole.part.size
     sizes, left_out = [total], [np.asarray(whole.factored.left_out_errors(whole.reference))]
-    parts = []
+    parts, halves = [], []
     size = total
     while size // 2 >= _FEWEST:
         size //= 2
-        covering = len(sizes) <= min(_halvings(total), _COVERING)
+        covering = len(sizes) <= _halvings(total)
         errors = np.zeros(total)
         for number in range(total // size if covering else min(total // size, _MOST_PARTS)):
             chosen = np.arange(number * size, (number + 1) * size)
-            best, errors[chosen], outputs = _regress(
+            factored, best, errors[chosen], outputs = _regress(
                 kernel,
                 (data.inputs[chosen], data.targets[chosen]),
                 data.test_inputs,
                 whole.ridges if ridge is None else np.array([ridge]),
                 whole.reference,
             )
+            if 2 * size == total:
+                halves.append(factored)
             if tested and number < _MOST_PARTS:
                 parts.append(_part(data, size, float(best), np.asarray(outputs)))
         if covering:
             sizes.append(size)
             left_out.append(errors)
-    return Nested(np.array(sizes), np.array(left_out), parts)
+    return Nested(np.array(sizes), np.array(left_out), parts, halves)
 
 
 @dataclass(frozen=True)
@@ -159,14 +164,13 @@ class Stopping:
     held_out: np.ndarray
 
 
-def measure_stopping(data: KernelData, kernel: Kernel, whole: Whole, tested: bool) -> Stopping:
+def measure_stopping(data: KernelData, kernel: Kernel, whole: Whole, nested: Nested, tested: bool) -> Stopping:
     """When to stop, by what the training samples tell and by the test part."""
     total = whole.part.size
     times = total / whole.ridges[whole.ridges > 0][::-1]
+    first, second = np.split(np.arange(total), 2)
     errors = []
-    for half in np.split(np.arange(total - total % 2), 2):
-        other = np.setdiff1d(np.arange(total - total % 2), half)
-        factored, _ = _factor(kernel, data.inputs[half], data.targets[half], whole.ridges[:1])
+    for factored, half, other in zip(nested.halves, (first, second), (second, first), strict=True):
         cross = _gram(kernel, data.inputs[other], data.inputs[half])
         outputs = _stopped_outputs(factored, cross, times / half.size)
         errors.append(np.mean(np.sum((np.asarray(outputs) - data.targets[other]) ** 2, axis=2), axis=1))
@@ -211,11 +215,11 @@ def _factor(kernel: Kernel, inputs: Array, targets: Array, ridges: Array) -> tup
 
 @jax.jit
 def _regress(kernel: Kernel, part: tuple[Array, Array], test_inputs: Array, ridges: Array, reference: Array):
-    """The ridge that leaves the least error out, what is left out at the reference, outputs on the test part."""
+    """Factors, the ridge that leaves the least error out, what is left out at the reference, test outputs."""
     factored, statistics = _factor(kernel, *part, ridges)
     best = ridges[jnp.argmin(statistics.leave_one_out)]
     outputs = gram_matrix(kernel, test_inputs, part[0]) @ factored.dual_weights(best)
-    return best, factored.left_out_errors(reference), outputs
+    return factored, best, factored.left_out_errors(reference), outputs
 
 
 @jax.jit

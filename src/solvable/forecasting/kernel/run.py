@@ -21,8 +21,8 @@ from solvable.forecasting.kernel.measure import (
 )
 from solvable.forecasting.kernel.spectrum import Ensemble, continue_spectrum, weigh
 from solvable.forecasting.settings import Settings
-from solvable.instruments import fit_source_capacity
-from solvable.numerics import Kernel, first_crossing
+from solvable.instruments import KernelModes, factored_modes, fit_source_capacity
+from solvable.numerics import Kernel, first_crossing, interpolate_logs, kernel_trace
 from solvable.tasks import Samples
 from solvable.theory.kernel import hermite_statistics
 
@@ -68,14 +68,15 @@ def forecast_kernel(samples: Samples, settings: Settings) -> xr.Dataset:
     data = prepare(samples, settings)
     kernel = choose_kernel(settings)
     ridge = None if settings.ridge == "auto" else float(settings.ridge)
-    ridges = _RIDGES * _size(kernel, data.inputs)
+    ridges = _RIDGES * float(kernel_trace(kernel, jnp.asarray(data.inputs)))
     if ridge is not None:
         ridges = np.unique(np.append(ridges, ridge))
     whole = measure_whole(data, kernel, ridges, ridge, settings.train)
     nested = measure_nested(data, kernel, whole, ridge, settings.train)
-    stopping = measure_stopping(data, kernel, whole, settings.train)
+    stopping = measure_stopping(data, kernel, whole, nested, settings.train)
     larger, remarks = measure_larger(data, kernel, whole) if settings.train else ([], [])
-    ensemble = weigh(continue_spectrum(whole.factored), nested.sizes, nested.left_out, whole.reference)
+    modes = factored_modes(whole.factored)
+    ensemble = weigh(continue_spectrum(modes), nested.sizes, nested.left_out, whole.reference)
     total = len(data.inputs)
     sizes = np.unique(np.append(np.geomspace(_FEWEST, _FURTHEST * total, _SIZES).round(), total))
     chosen = np.full(sizes.size, ridge) if ridge is not None else ensemble.best_ridges(sizes, ridges[::2])
@@ -86,8 +87,8 @@ def forecast_kernel(samples: Samples, settings: Settings) -> xr.Dataset:
         "halves_error": ("time", stopping.halves),
         "stopped_error": ("time", stopping.held_out),
         **_measured([*nested.parts, whole.part, *larger] if settings.train else []),
-        "eigenvalue": ("mode", np.asarray(whole.factored.eigenvalues) / whole.part.size),
-        "target_power": ("mode", np.sum(np.asarray(whole.factored.targets) ** 2, axis=1) / whole.part.size),
+        "eigenvalue": ("mode", np.asarray(modes.eigenvalues)),
+        "target_power": ("mode", np.asarray(modes.target_power)),
     }
     attrs = {
         "model": "kernel",
@@ -98,19 +99,13 @@ def forecast_kernel(samples: Samples, settings: Settings) -> xr.Dataset:
         "variance": float(np.mean(np.sum(data.targets**2, axis=1))),
         "reference_ridge": whole.reference,
         **_halving(ensemble, sizes, chosen, total),
-        **_exponents(whole),
+        **_exponents(modes),
     }
     result = xr.Dataset(variables, {"size": sizes, "ridge": ridges, "time": stopping.times}, attrs)
     result.attrs["warnings"] = json.dumps([*remarks, *_warn(result)])
     if settings.train:
         result.attrs["curve_gap"] = _curve_gap(result)
     return result
-
-
-def _size(kernel: Kernel, inputs: np.ndarray) -> float:
-    """The mean of k(x, x), which ridges are measured by."""
-    squares = jnp.asarray(np.sum(inputs**2, axis=1))
-    return float(jnp.mean(kernel(squares, squares, squares)))
 
 
 def _predicted(ensemble: Ensemble, sizes: np.ndarray, ridges: np.ndarray) -> dict[str, Any]:
@@ -170,16 +165,12 @@ def _halving(ensemble: Ensemble, sizes: np.ndarray, ridges: np.ndarray, total: i
     return {"halving_samples": float(middle), "halving_low": float(low), "halving_high": float(high)}
 
 
-def _exponents(whole: Whole) -> dict[str, float]:
+def _exponents(modes: KernelModes) -> dict[str, float]:
     """Capacity and source with their uncertainties, where the sample is large enough for any."""
-    size = whole.part.size
-    values = np.asarray(whole.factored.eigenvalues) / size
-    power = np.sum(np.asarray(whole.factored.targets) ** 2, axis=1) / size
     try:
-        fit = fit_source_capacity(values, power)
+        return asdict(fit_source_capacity(np.asarray(modes.eigenvalues), np.asarray(modes.target_power)))
     except OutsideDomain:
         return {}
-    return asdict(fit)
 
 
 def _warn(result: xr.Dataset) -> list[str]:
@@ -200,7 +191,5 @@ def _warn(result: xr.Dataset) -> list[str]:
 def _curve_gap(result: xr.Dataset) -> float:
     """Largest distance of the mean measured error of a size from the forecast, relative to the latter."""
     measured = result["measured_error"].groupby(result["part_size"]).mean()
-    predicted = np.exp(
-        np.interp(np.log(measured["part_size"]), np.log(result["size"]), np.log(result["predicted_error"]))
-    )
+    predicted = interpolate_logs(measured["part_size"].values, result["size"].values, result["predicted_error"].values)
     return float(np.max(np.abs(measured / predicted - 1)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
-from solvable.estimators import FactoredKernel
+from solvable.instruments import KernelModes
 from solvable.theory.kernel import kernel_risk
 
 # Modes taken as the sample has them: beyond, its eigenvalues are those of the sample rather than the population.
@@ -112,13 +112,13 @@ class Ensemble:
         return ridges[np.argmin(mean, axis=1)]
 
 
-def continue_spectrum(factored: FactoredKernel) -> Spectrum:
+def continue_spectrum(sample: KernelModes) -> Spectrum:
     """The population's spectrum and target, as far as a sample tells.
 
     Parameters
     ----------
-    factored
-        Kernel matrix and targets of the sample.
+    sample
+        Its own spectrum and target.
 
     Raises
     ------
@@ -128,8 +128,7 @@ def continue_spectrum(factored: FactoredKernel) -> Spectrum:
     ----------
     wei2022, the sample as the population; karkada2025, power debiased of what is left.
     """
-    values, count = np.asarray(factored.eigenvalues), len(factored.eigenvalues)
-    values, found = values / count, np.sum(np.asarray(factored.targets) ** 2, axis=1) / count
+    values, found, count = np.asarray(sample.eigenvalues), np.asarray(sample.target_power), sample.eigenvalues.size
     rank = int(np.sum(values > 0))
     # A kernel of few features is known whole: what is not along them is noise.
     modes = rank if 2 * rank <= count else max(int(count * _TRUSTED), 1)

@@ -13,7 +13,7 @@ Numbers = float | Real[Array, "..."]
 
 
 def check_spectrum(eigenvalues: Array, multiplicities: Array | None) -> Array:
-    """Multiplicities, ones unless given; raise OutsideDomain for a spectrum without meaning."""
+    """Multiplicities, ones unless given. Raises OutsideDomain for a spectrum without meaning. References: none."""
     if multiplicities is None:
         multiplicities = jnp.ones_like(eigenvalues)
     if multiplicities.shape != eigenvalues.shape:
@@ -28,7 +28,7 @@ def check_spectrum(eigenvalues: Array, multiplicities: Array | None) -> Array:
 
 
 def check_power(target_power: Array, eigenvalues: Array) -> None:
-    """Raise OutsideDomain unless there is a power of at least 0 for each eigenvalue."""
+    """Raises OutsideDomain unless each eigenvalue has a power of at least 0. References: none."""
     if target_power.shape != eigenvalues.shape or (is_concrete(target_power) and np.any(np.asarray(target_power) < 0)):
         raise OutsideDomain(
             f"`target_power` has shape {target_power.shape}; it must hold one number of at least 0 for each of the "
@@ -37,7 +37,7 @@ def check_power(target_power: Array, eigenvalues: Array) -> None:
 
 
 def broadcast_numbers(dtype: Any, **numbers: Numbers) -> list[Array]:
-    """The numbers as arrays of one shape and dtype; raise OutsideDomain where they do not broadcast."""
+    """Arrays of one shape and dtype. Raises OutsideDomain for numbers that do not broadcast. References: none."""
     arrays = [jnp.asarray(number, dtype) for number in numbers.values()]
     try:
         shape = np.broadcast_shapes(*(array.shape for array in arrays))

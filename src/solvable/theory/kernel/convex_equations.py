@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.scipy.special import ndtr
+from jax.scipy.stats import norm
 from jaxtyping import Array
 
 from solvable.theory.kernel.losses import Loss
@@ -84,7 +85,7 @@ def margin_equations(loss: Loss) -> Equations:
     """Those of classification, for (ln kappa, ln c, ln chi). Raises nothing. References: loureiro2021."""
 
     def equations(logs, setting):
-        student = _follow_spectrum(setting, *jnp.exp(logs))
+        student = follow_spectrum(setting, *jnp.exp(logs))
         averages = _average_margins(loss, setting, student)
         return _gaps(setting, student, averages), (student, averages)
 
@@ -96,7 +97,7 @@ def residual_equations(loss: Loss) -> Equations:
 
     def equations(logs, setting):
         kappa, spread = jnp.exp(logs)
-        student = _follow_spectrum(setting, kappa, jnp.ones_like(kappa), spread)
+        student = follow_spectrum(setting, kappa, jnp.ones_like(kappa), spread)
         averages = _average_residuals(loss, setting, student)
         return _gaps(setting, student, averages)[::2], (student, averages)
 
@@ -104,7 +105,10 @@ def residual_equations(loss: Loss) -> Equations:
 
 
 def follow(equations: Equations, start: Array, path: Setting) -> tuple[Student, Averages]:
-    """What solves equations of logarithms at the end of a path of settings, followed from its beginning."""
+    """What solves equations of logarithms at the end of a path of settings, followed from its beginning.
+
+    Raises nothing. References: loureiro2021.
+    """
 
     def advance(carry, place):
         before, now = carry
@@ -155,10 +159,15 @@ def _gaps(setting: Setting, student: Student, averages: Averages) -> Array:
     return jnp.log(jnp.stack([balance, averages.gain / student.gain, spread]))
 
 
-def _follow_spectrum(setting: Setting, kappa: Array, gain: Array, spread: Array) -> Student:
+def follow_spectrum(setting: Setting, kappa: Array, gain: Array, spread: Array) -> Student:
+    """The student of these three numbers; kappa = 0 learns every mode that it sees.
+
+    Raises nothing. References: loureiro2021, spectral equations.
+    """
     eigenvalues, power, multiplicities, rho = setting[:4]
-    unlearned = kappa / (eigenvalues + kappa)
-    learnability = eigenvalues / (eigenvalues + kappa)
+    seen = eigenvalues > 0
+    total = jnp.where(seen, eigenvalues + kappa, 1)
+    unlearned, learnability = jnp.where(seen, kappa / total, 1), jnp.where(seen, eigenvalues / total, 0)
     beyond = jnp.maximum(rho - jnp.sum(power), 0)
     share = jnp.sum(learnability * power) / rho
     # The variance of learnability under the target's power, where what no mode holds is learned by nought.
@@ -183,8 +192,8 @@ def _average_margins(loss: Loss, setting: Setting, student: Student) -> Averages
 
     def densities(points):
         across = points / student.across
-        border = _normal(across) / student.across  # of samples whose label is about to change
-        return 2 * _normal(points / size) / size * ndtr(across * student.along / size), border
+        border = norm.pdf(across) / student.across  # of samples whose label is about to change
+        return 2 * norm.pdf(points / size) / size * ndtr(across * student.along / size), border
 
     averages, at_border = _average(loss, student.step, densities, student.across, size)
     root = jnp.sqrt(2 * jnp.pi * setting.teacher_power)
@@ -194,7 +203,7 @@ def _average_margins(loss: Loss, setting: Setting, student: Student) -> Averages
 def _average_residuals(loss: Loss, setting: Setting, student: Student) -> Averages:
     """Over residuals u = y - z, with labels y = teacher + noise."""
     size = jnp.sqrt(student.missed + setting.noise)
-    return _average(loss, student.step, lambda points: (_normal(points / size) / size,) * 2, size, size)[0]
+    return _average(loss, student.step, lambda points: (norm.pdf(points / size) / size,) * 2, size, size)[0]
 
 
 def _average(loss: Loss, step: Array, densities: Callable, left: Array, right: Array) -> tuple[Averages, Array]:
@@ -216,7 +225,3 @@ def _rule(left: Array, right: Array, kinks: tuple[float | Array, ...]) -> tuple[
     half = jnp.diff(edges)[:, None] / 2
     nodes, weights = (jnp.asarray(values, left.dtype)[None, :] for values in (_NODES, _WEIGHTS))
     return (edges[:-1, None] + half * (1 + nodes)).ravel(), (half * weights).ravel()
-
-
-def _normal(points: Array) -> Array:
-    return jnp.exp(-(points**2) / 2) / jnp.sqrt(2 * jnp.asarray(jnp.pi, points.dtype))

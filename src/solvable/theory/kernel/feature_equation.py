@@ -43,7 +43,10 @@ class Sizes(NamedTuple):
 def solve_feature_ridge(
     eigenvalues: Float[Array, " mode"], multiplicities: Float[Array, " mode"], sizes: Sizes
 ) -> Float[Array, "*batch"]:
-    """kappa_2 of each problem: 0 where there is no ridge and no fewer samples and features than modes."""
+    """kappa_2 of each problem: 0 where there is no ridge and no fewer samples and features than modes.
+
+    Raises nothing. References: atanasov2024.
+    """
     positive = (eigenvalues > 0) & (multiplicities > 0)
     modes = jnp.sum(jnp.where(positive, multiplicities, 0))
     least = jnp.min(jnp.where(positive, eigenvalues, jnp.inf))

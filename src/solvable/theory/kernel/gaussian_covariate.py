@@ -282,7 +282,10 @@ def check_setting(
     ridge: Numbers,
     noise: Numbers,
 ) -> tuple[Setting, tuple[int, ...]]:
-    """The setting with flat arrays of numbers, and their shape; raise OutsideDomain for what has no meaning."""
+    """The setting with flat arrays of numbers, and their shape.
+
+    Raises OutsideDomain for what has no meaning. References: loureiro2021.
+    """
     multiplicities = check_spectrum(eigenvalues, multiplicities)
     check_power(power, eigenvalues)
     numbers = check_numbers(eigenvalues, num_samples=num_samples, ridge=ridge, noise=noise)

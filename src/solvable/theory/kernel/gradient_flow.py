@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 
 from solvable.errors import check_non_negative, check_positive, is_concrete
 from solvable.numerics import marchenko_pastur_rule
+from solvable.theory.kernel.least_squares import isotropic_risk
 
 Number = float | Float[Array, ""]
 _BISECTIONS = 80
@@ -243,15 +244,9 @@ def trained_error(
     advani2020, late-time error; hastie2022, ridgeless least squares [gamma = 1/alpha].
     """
     _check(sample_ratio, noise=noise, signal=signal, start=start)
-    return _trained(*_arrays(sample_ratio, noise, signal, start, dtype=jnp.result_type(sample_ratio)))
-
-
-@jax.jit
-def _trained(ratio: Array, noise: Array, signal: Array, start: Array) -> Array:
-    gap = jnp.abs(ratio - 1)
-    share = jnp.where(gap > 0, jnp.minimum(ratio, 1) / jnp.where(gap > 0, gap, 1), jnp.inf)
-    learned = jnp.where(noise > 0, jnp.where(noise > 0, noise, 1) * share, 0)
-    return noise + learned + jnp.maximum(1 - ratio, 0) * (signal + start)
+    dtype = jnp.result_type(sample_ratio)
+    ratio, noise, signal, start = _arrays(sample_ratio, noise, signal, start, dtype=dtype)
+    return noise + isotropic_risk(1 / ratio, signal=signal + start, noise=noise).excess
 
 
 def critical_overtraining(times: Float[Array, "*record"], noise: Number) -> Float[Array, "*record"]:

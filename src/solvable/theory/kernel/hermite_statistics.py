@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from solvable.errors import OutsideDomain, check_count
-from solvable.numerics import Kernel, hermite_products
+from solvable.numerics import Kernel, clear_rounding, hermite_products, kernel_trace
 from solvable.theory.kernel.hermite_levels import level_coefficients
 from solvable.theory.kernel.hermite_modes import HermiteModes, hermite_modes
 from solvable.theory.kernel.regression import KernelRisk, Numbers
@@ -129,7 +129,7 @@ def hermite_statistics(
     used = int(jnp.max(modes.directions, initial=-1)) + 1
     whitened = projected[:, :used] / jnp.sqrt(gammas[:used])[None, :]
     target = mode_power(hermite_products(whitened, modes.directions), targets)
-    return HermiteStatistics(modes, target, _trace(kernel, projected))
+    return HermiteStatistics(modes, target, kernel_trace(kernel, projected))
 
 
 def mode_power(
@@ -192,11 +192,4 @@ def _project(inputs: Array) -> tuple[Array, Array]:
     centred = inputs - jnp.mean(inputs, axis=0)[None, :]
     values, vectors = jnp.linalg.eigh(centred.T @ centred / len(inputs))
     values, vectors = values[::-1], vectors[:, ::-1]
-    rounding = max(inputs.shape) * jnp.finfo(inputs.dtype).eps * values[0]
-    return jnp.where(values > rounding, values, 0), centred @ vectors
-
-
-@eqx.filter_jit
-def _trace(kernel: Kernel, inputs: Array) -> Array:
-    squares = jnp.sum(inputs**2, axis=1)
-    return jnp.mean(kernel(squares, squares, squares))
+    return clear_rounding(values, max(inputs.shape)), centred @ vectors

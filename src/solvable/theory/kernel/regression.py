@@ -200,7 +200,7 @@ def _by_mode(modes: Array, batch: Array) -> tuple[Array, Array]:
 
 
 def check_numbers(eigenvalues: Array, **numbers: Numbers) -> list[Array]:
-    """Samples, ridge and noise as arrays of one shape; raise OutsideDomain for what has no meaning."""
+    """Samples, ridge, noise as arrays of one shape. Raises OutsideDomain for what has no meaning. References: none."""
     for name, value in numbers.items():
         (check_positive if name == "num_samples" else check_non_negative)(name, value)
     return broadcast_numbers(eigenvalues.dtype, **numbers)

@@ -7,7 +7,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from solvable.theory.kernel.checks import Numbers
-from solvable.theory.kernel.convex_equations import Setting
+from solvable.theory.kernel.convex_equations import Setting, follow_spectrum
 from solvable.theory.kernel.gaussian_covariate import StudentRisk, check_setting, shape_as
 from solvable.theory.kernel.regression import kernel_risk
 from solvable.theory.kernel.ridge_equation import map_over
@@ -103,28 +103,22 @@ def _risk(setting: Setting) -> StudentRisk:
         eigenvalues, gain**2 * power, num_samples, ridge=ridge, noise=noise, multiplicities=multiplicities
     )
 
-    def sums(kappa):
-        learned = eigenvalues > 0
-        unlearned = jnp.where(learned, kappa / jnp.where(learned, eigenvalues + kappa, 1), 1)
-        share = jnp.sum((1 - unlearned) * power) / rho
-        beyond = jnp.maximum(rho - jnp.sum(power), 0)
-        uneven = (jnp.sum(power * (unlearned - (1 - share)) ** 2) + beyond * share**2) / rho
-        return share, uneven, *(jnp.sum(multiplicities * (1 - unlearned) ** power) for power in (1, 2))
+    def follow(numbers):
+        return follow_spectrum(Setting(*setting[:4], *numbers[:3]), *numbers[3:])
 
-    share, uneven, modes, squares = map_over(sums, risk.effective_ridge, eigenvalues.size)
-    spread = risk.test / num_samples
-    along, across = gain * share * jnp.sqrt(rho), jnp.sqrt(spread * squares + gain**2 * rho * uneven)
-    over_batch = jnp.ones_like(num_samples)
+    spread, over_batch = risk.test / num_samples, jnp.ones_like(num_samples)
+    numbers = (*setting[4:], risk.effective_ridge, gain * over_batch, spread)
+    student = map_over(follow, numbers, eigenvalues.size)
     return StudentRisk(
         num_samples=num_samples,
         effective_ridge=risk.effective_ridge,
-        gain=gain * over_batch,
+        gain=student.gain,
         spread=spread,
-        overlap_cross=along * jnp.sqrt(rho),
-        overlap_student=along**2 + across**2,
+        overlap_cross=student.along * jnp.sqrt(rho),
+        overlap_student=student.along**2 + student.across**2,
         overlap_teacher=rho * over_batch,
-        across=across,
-        active_share=modes / num_samples,
+        across=student.across,
+        active_share=student.learned / num_samples,
         train_loss=risk.train / 2,
         square_error=risk.test,
     )

@@ -15,7 +15,10 @@ _LARGE = 8 * _LEVELS
 
 
 def map_over(function: Callable[..., Any], batch: Any, size: int) -> Any:
-    """``function`` of each number of a batch of any shape, one by one where it goes through a large spectrum."""
+    """``function`` of each number of a batch of any shape, one by one where it goes through a large spectrum.
+
+    Raises nothing. References: none.
+    """
     leaves = jax.tree.leaves(batch)
     flat = jax.tree.map(jnp.ravel, batch)
     values = lax.map(function, flat) if size > _LARGE else jax.vmap(function)(flat)
@@ -29,7 +32,10 @@ def solve_ridge(
     samples: Float[Array, "*batch"],
     ridge: Float[Array, "*batch"],
 ) -> Float[Array, "*batch"]:
-    """kappa of each number of samples and ridge: 0 where there is no ridge and no fewer samples than modes."""
+    """kappa of each number of samples and ridge: 0 where there is no ridge and no fewer samples than modes.
+
+    Raises nothing. References: simon2023a.
+    """
     modes = jnp.sum(jnp.where(eigenvalues > 0, multiplicities, 0))
     trace = jnp.sum(multiplicities * eigenvalues)
     levels = lax.stop_gradient(_coarsen(eigenvalues, multiplicities)) if eigenvalues.size > _LARGE else None
@@ -107,7 +113,7 @@ def newton_in_bracket(
     """Where a falling function of one number is 0, but for a last step, which the caller takes: derivatives flow there.
 
     ``gap`` gives it and its derivative. Steps of Newton's from ``start``, or from above, each of which tightens
-    the bracket, and halves it where it would leave it.
+    the bracket, and halves it where it would leave it. Raises nothing. References: none.
     """
     # Convergence is quadratic, and one more step follows.
     close = jnp.sqrt(jnp.finfo(low.dtype).eps)

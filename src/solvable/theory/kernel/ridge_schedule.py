@@ -11,12 +11,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Real
+from jaxtyping import Array, Float
 
 from solvable.errors import OutsideDomain, ValidityWarning, check_non_negative, check_positive, is_concrete
+from solvable.theory.kernel.checks import Numbers, broadcast_numbers
 from solvable.theory.kernel.scaling import best_ridge_exponent, noisy_exponent
 
-Numbers = float | Real[Array, "..."]
 # Newton's method from below on a convex function: the error squares at each step.
 _STEPS = 12
 
@@ -176,7 +176,7 @@ def power_law_risk(
     check_positive("num_samples", num_samples)
     check_non_negative("ridge", ridge)
     check_non_negative("noise", noise)
-    numbers = jnp.broadcast_arrays(*(jnp.asarray(number, float) for number in (num_samples, ridge, noise)))
+    numbers = broadcast_numbers(float, num_samples=num_samples, ridge=ridge, noise=noise)
     return _power_law_risk(jnp.asarray(capacity, float), jnp.asarray(source, float), *numbers)
 
 

@@ -9,11 +9,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Real
+from jaxtyping import Array, Bool, Float
 
 from solvable.errors import OutsideDomain, check_non_negative, is_concrete
-
-Numbers = float | Real[Array, "..."]
+from solvable.theory.kernel.checks import Numbers
 
 
 class RegressionRegime(eqx.Module):

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.scipy.special import ndtr
+from jax.scipy.stats import norm
 from jaxtyping import Array, Float
 
 from solvable.errors import OutsideDomain, is_concrete
@@ -60,11 +61,11 @@ def _threshold(num_modes, seen_share) -> Array:
     turn = jnp.where(
         hidden > 0, points * jnp.sqrt(share) / jnp.where(hidden > 0, hidden, 1), jnp.sign(points) * jnp.inf
     )
-    density = 2 * _normal(points) * ndtr(turn) * weights[None, :] * jnp.abs(reaches)
+    density = 2 * norm.pdf(points) * ndtr(turn) * weights[None, :] * jnp.abs(reaches)
 
     def lost(tau):
         shift = -tau * points
-        return jnp.sum(density * ((1 + shift**2) * ndtr(shift) + shift * _normal(shift)))
+        return jnp.sum(density * ((1 + shift**2) * ndtr(shift) + shift * norm.pdf(shift)))
 
     def newton(_, tau):
         # E (xi - tau u)_+^2 is convex, and flatter the further out: from 0 on, steps never go too far.
@@ -72,7 +73,3 @@ def _threshold(num_modes, seen_share) -> Array:
 
     tau = lax.fori_loop(0, _STEPS, newton, jnp.zeros_like(share))
     return jnp.where(hidden > 0, num_modes / lost(tau), jnp.inf)
-
-
-def _normal(points: Array) -> Array:
-    return jnp.exp(-(points**2) / 2) / jnp.sqrt(2 * jnp.asarray(jnp.pi, points.dtype))

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from solvable.errors import OutsideDomain, check_count, is_concrete
+from solvable.numerics import clear_rounding
 
 
 class TeacherSpectrum(eqx.Module):
@@ -79,9 +80,9 @@ def covariance_spectrum(
     """
     values, vectors = jnp.linalg.eigh(covariance)
     values, along = values[::-1], (cross @ vectors)[::-1]
-    some = values > values.size * jnp.finfo(values.dtype).eps * jnp.abs(values[0])
-    power = jnp.where(some, along**2 / jnp.where(some, values, 1), 0)
-    return TeacherSpectrum(jnp.where(some, values, 0), power, jnp.maximum(target_variance - jnp.sum(power), 0))
+    values = clear_rounding(values, values.size)
+    power = jnp.where(values > 0, along**2 / jnp.where(values > 0, values, 1), 0)
+    return TeacherSpectrum(values, power, jnp.maximum(target_variance - jnp.sum(power), 0))
 
 
 def bin_spectrum(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from solvable import __version__
+from solvable.cli_figure import check_figure, save_figure
 from solvable.cli_forecast import forecast
 from solvable.errors import Diverged, OutsideDomain
 
@@ -217,17 +218,24 @@ def _check_edge(keys: list[str], parameter: str, as_json: bool, **how: Any) -> N
 
 @app.command()
 def show(
-    key: Annotated[str, typer.Argument(help="paper, paper/Claim or Claim.")],
+    key: Annotated[str, typer.Argument(help="paper, paper/Claim or Claim; or the file of a watched run (.nc).")],
     figure: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Run the claim and save its figure (.png, .pdf or .svg).")
+        Path | None,
+        typer.Option(metavar="FILE", help="Run the claim, or read the run, and save its figure (.png, .pdf or .svg)."),
     ] = None,
 ) -> None:
-    """Show what a claim says, where it is printed, and its parameters."""
+    """Show what a claim says, where it is printed, and its parameters; or what a watched run shows."""
+    if key.endswith(".nc") or Path(key).is_file():
+        from solvable.cli_run import show_run
+
+        show_run(key, figure)
+        return
     from solvable.claims.catalogue import find
 
     claims = find(key)
     if figure is not None:
-        _check_figure(figure, key, len(claims))
+        _check_one(figure, key, len(claims))
+        check_figure(figure)
     print("\n\n".join(_describe(claim) for claim in claims))
     if figure is not None:
         from solvable.claims.runner import check as run
@@ -237,12 +245,7 @@ def show(
             report(claims[0], None)
             evidence = run(claims[0])
             report(claims[0], evidence.verdict)
-        partial = figure.with_name(f".{figure.name}.partial")
-        try:
-            figure_of(evidence).savefig(partial, format=figure.suffix[1:], dpi=150)
-            partial.replace(figure)
-        finally:
-            partial.unlink(missing_ok=True)
+        save_figure(figure_of(evidence), figure)
 
 
 @app.command()
@@ -294,13 +297,9 @@ def _edge_line(edge: dict[str, Any]) -> str:
     return f"edge: holds until {edge['parameter']} = {edge['holds_until']:.4g}, {fails}"
 
 
-def _check_figure(figure: Path, key: str, count: int) -> None:
+def _check_one(figure: Path, key: str, count: int) -> None:
     if count > 1:
         raise OutsideDomain(f"`{key}` names {count} claims and --figure {figure} is one; name one claim, or use --out.")
-    if figure.suffix not in (".png", ".pdf", ".svg"):
-        raise OutsideDomain(f"`--figure {figure}` ends in '{figure.suffix}'; it must end in .png, .pdf or .svg.")
-    if figure.is_dir() or not os.access(figure.parent, os.W_OK):
-        raise OutsideDomain(f"`--figure {figure}` cannot be written; name a file in a directory that exists.")
 
 
 @contextmanager

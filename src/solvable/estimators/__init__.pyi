@@ -1,5 +1,8 @@
+from .asymmetric_kernel import AsymmetricFit as AsymmetricFit
+from .asymmetric_kernel import fit_asymmetric_kernel as fit_asymmetric_kernel
 from .averaged_sgd import AveragedSgd as AveragedSgd
 from .averaged_sgd import averaged_sgd as averaged_sgd
+from .circle_operator import circle_kernel_eigenvalues as circle_kernel_eigenvalues
 from .classifiers import LogisticFit as LogisticFit
 from .classifiers import logistic_regression as logistic_regression
 from .design import Design as Design

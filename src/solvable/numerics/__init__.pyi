@@ -1,5 +1,8 @@
 from . import activations as activations
 from .activations import Activation as Activation
+from .arc_kernels import DeepReluTangentKernel as DeepReluTangentKernel
+from .arc_kernels import ReluLayerKernel as ReluLayerKernel
+from .arc_kernels import arc_cosines as arc_cosines
 from .cumulative_power import cumulative_power as cumulative_power
 from .curves import divergence_time as divergence_time
 from .curves import first_crossing as first_crossing

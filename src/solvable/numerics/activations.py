@@ -1,6 +1,7 @@
 """Activation functions with what theory needs to know of them: polynomial degree and order at zero."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import equinox as eqx
 import jax
@@ -46,11 +47,18 @@ def power(degree: int) -> Activation:
     return Activation(name, lambda z: z**degree, degree, degree, homogeneous=degree == 1)
 
 
+@lru_cache(maxsize=64)  # one function a slope, so that what was compiled with it is found again
+def leaky_relu(slope: float) -> Activation:
+    """max(z, 0) + slope min(z, 0): 0 is the rectifier, 1 the identity. Raises nothing. References: none."""
+    return Activation(f"leaky relu({slope:g}) z", lambda z: jnp.where(z > 0, z, slope * z), None, 1, homogeneous=True)
+
+
 identity = power(1)
 square = power(2)
 cube = power(3)
 relu = Activation("relu z", jax.nn.relu, None, 1, homogeneous=True)
 sigmoid = Activation("sigmoid z", jax.nn.sigmoid, None, 0)
+erf = Activation("erf z", jax.scipy.special.erf, None, 1)
 sin = Activation("sin z", jnp.sin, None, 1)
 tanh = Activation("tanh z", jnp.tanh, None, 1)
 z_tanh = Activation("z tanh z", lambda z: z * jnp.tanh(z), None, 2)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from solvable.errors import check_non_negative, check_positive
+from solvable.numerics.arc_kernels import arc_cosines
 
 
 @runtime_checkable
@@ -115,13 +116,8 @@ class ReluTangentKernel(eqx.Module):
         some = product > 0
         scale = jnp.where(some, jnp.sqrt(jnp.where(some, product, 1)), 0)
         cosine = jnp.where(some, self._power(inner) / jnp.where(some, scale, 1), 0)
-        # At an angle of 0, where the root has no slope, the cosine is exactly 1.
-        open_angle = jnp.abs(cosine) < 1
-        inside = jnp.where(open_angle, cosine, 0)
-        angle = jnp.where(open_angle, jnp.arccos(inside), jnp.where(cosine > 0, 0, jnp.pi))
-        sine = jnp.where(open_angle, jnp.sqrt(1 - inside**2), 0)
-        arc = sine + 2 * jnp.clip(cosine, -1, 1) * (jnp.pi - angle)
-        return self.weight_variance * scale * arc / (2 * jnp.pi)
+        slopes, values = arc_cosines(cosine)
+        return self.weight_variance * scale * (values + jnp.clip(cosine, -1, 1) * slopes) / 2
 
     def _power(self, inner):
         return self.bias_variance + self.weight_variance * inner

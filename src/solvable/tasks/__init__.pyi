@@ -1,10 +1,14 @@
+from .cifar import load_cifar10 as load_cifar10
 from .circle import circle_points as circle_points
 from .circle import circle_waves as circle_waves
 from .circle import wave_frequencies as wave_frequencies
+from .circle_density import CircleDensity as CircleDensity
+from .circle_density import CirclePoints as CirclePoints
 from .completion import MatrixCompletion as MatrixCompletion
 from .completion import low_rank_completion as low_rank_completion
 from .completion import symmetric_completion as symmetric_completion
 from .digit_parity import digit_parity as digit_parity
+from .fourier_features import random_fourier_features as random_fourier_features
 from .gaussian_features import GaussianFeatures as GaussianFeatures
 from .gaussian_features import source_capacity as source_capacity
 from .hermite_targets import HermiteTargets as HermiteTargets
@@ -36,6 +40,7 @@ from .points import orthogonal_pair as orthogonal_pair
 from .points import orthogonal_points as orthogonal_points
 from .points import split_convolution_teacher as split_convolution_teacher
 from .power_regression import PowerRegression as PowerRegression
+from .prompt import PromptTask as PromptTask
 from .random_features import GaussianCovariates as GaussianCovariates
 from .random_features import noisy_projection as noisy_projection
 from .random_features import random_relu_features as random_relu_features
@@ -53,6 +58,7 @@ from .sign_teacher import SignTeacher as SignTeacher
 from .sign_teacher import TeacherOverlaps as TeacherOverlaps
 from .skills import SparseSkills as SparseSkills
 from .sphere import SphereTask as SphereTask
+from .spiked_sphere import SpikedSphere as SpikedSphere
 from .teachers import TeacherNetwork as TeacherNetwork
 from .teachers import linear_teacher as linear_teacher
 from .teachers import power_law_spectrum as power_law_spectrum

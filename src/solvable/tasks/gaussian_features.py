@@ -5,6 +5,7 @@ from typing import Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 from solvable.errors import OutsideDomain, check_choice, check_count, check_non_negative, check_positive, is_concrete
@@ -47,7 +48,7 @@ class GaussianFeatures(eqx.Module):
                 f"`eigenvalues` has shape {self.eigenvalues.shape} and `coefficients` {self.coefficients.shape}; each "
                 "mode has one of both."
             )
-        if is_concrete(self.eigenvalues) and not bool((self.eigenvalues >= 0).all()):
+        if is_concrete(self.eigenvalues) and np.any(np.asarray(self.eigenvalues) < 0):
             raise OutsideDomain("`eigenvalues` must be at least 0, each.")
         check_non_negative("noise_std", self.noise_std)
         check_choice("features", self.features, ("normal", "sign"))

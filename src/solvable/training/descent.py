@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int, Key
 from solvable.errors import Diverged, OutsideDomain, check_count, check_positive, is_concrete
 from solvable.networks import Network
 from solvable.tasks import Samples
+from solvable.training.batches import Batches
 from solvable.training.objective import (
     Data,
     FeatureLoss,
@@ -246,21 +247,11 @@ def _sgd(
     totals,
 ) -> Trajectory:
     params, static = eqx.partition(network, eqx.is_inexact_array)
-    num_samples = objective.targets.shape[0]
-    batches = num_samples // batch_size
-
-    def choose(index, order):
-        if replacement:
-            return jax.random.randint(jax.random.fold_in(key, index), (batch_size,), 0, num_samples), order
-        epoch, position = index // batches, index % batches
-        order = lax.cond(
-            position == 0, lambda: jax.random.permutation(jax.random.fold_in(key, epoch), num_samples), lambda: order
-        )
-        return lax.dynamic_slice(order, (position * batch_size,), (batch_size,)), order
+    batches = Batches(key, objective.targets.shape[0], batch_size, replacement)
 
     def step(index, state):
         params, sums, order = state
-        chosen, order = choose(index, order)
+        chosen, order = batches.choose(index, order)
         after = take_step(params, objective.minibatch(chosen), static, learning_rate)
         return after, _add(sums, totals, static, params, after), order
 
@@ -270,7 +261,7 @@ def _sgd(
     def watch(state):
         return observe(eqx.combine(state[0], static), objective, dict(observables)) | state[1]
 
-    start = (params, _no_sums(totals, static, params), jnp.arange(num_samples))
+    start = (params, _no_sums(totals, static, params), jnp.arange(batches.num_samples))
     (params, *_), records = advance_and_watch(advance, watch, start, record_steps, steps)
     times = _times(learning_rate, record_steps, network.first.dtype)
     return Trajectory(record_steps, times, records, eqx.combine(params, static), name_of(objective))

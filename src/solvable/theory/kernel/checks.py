@@ -47,3 +47,9 @@ def broadcast_numbers(dtype: Any, **numbers: Numbers) -> list[Array]:
             "must broadcast, as single numbers do with everything."
         ) from None
     return [jnp.broadcast_to(array, shape) for array in arrays]
+
+
+def floating_dtype(*numbers: Numbers) -> Any:
+    """The floating dtype in which numbers meet; whole ones take any. Raises nothing. References: none."""
+    floats = (number for number in numbers if jnp.issubdtype(jnp.result_type(number), jnp.floating))
+    return jnp.result_type(float, *floats)

@@ -1,13 +1,10 @@
 """Spectra of kernels whose eigenvalues come in levels: on the sphere, the hypercube, the circle, in Gaussian space."""
 
-from math import ceil
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.special import roots_legendre
 
 from solvable.errors import OutsideDomain, check_count, check_positive, is_concrete
 from solvable.numerics import (
@@ -19,6 +16,7 @@ from solvable.numerics import (
     sphere_multiplicities,
 )
 from solvable.theory.kernel.hermite_modes import gaussian_kernel_levels
+from solvable.theory.kernel.sphere_rule import sphere_rule
 
 _NOISE = 1e3  # how many roundings an eigenvalue must be above
 
@@ -80,12 +78,10 @@ def sphere_spectrum(kernel: Kernel, input_dim: int, num_levels: int, *, radius: 
     """
     check_positive("radius", radius)
     multiplicities = sphere_multiplicities(input_dim, num_levels)
-    nodes, weights = roots_legendre(2 * num_levels + 64 + ceil(8 * input_dim**0.5))
-    angles = np.pi * (nodes + 1) / 2
-    density = weights * np.sin(angles) ** (input_dim - 2)
+    cosines, density = sphere_rule(input_dim, num_levels)
     # The last point, of no weight, are equal inputs.
-    cosines = np.append(np.cos(angles), 1.0)
-    return _project(kernel, gegenbauer, input_dim, multiplicities, cosines, np.append(density, 0.0), radius**2)
+    cosines, density = np.append(cosines, 1.0), np.append(density, 0.0)
+    return _project(kernel, gegenbauer, input_dim, multiplicities, cosines, density, radius**2)
 
 
 def hypercube_spectrum(kernel: Kernel, input_dim: int) -> LevelSpectrum:

@@ -1,0 +1,1 @@
+"""Claims without a formula: what instruments see of networks in training."""

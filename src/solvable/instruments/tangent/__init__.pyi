@@ -1,0 +1,10 @@
+from .distances import alignment_at_drop as alignment_at_drop
+from .distances import kernel_alignment as kernel_alignment
+from .distances import kernel_distance as kernel_distance
+from .distances import kernel_velocity as kernel_velocity
+from .kernel import tangent_kernel as tangent_kernel
+from .products import KernelSketch as KernelSketch
+from .products import sketch_kernel as sketch_kernel
+from .products import sketched_distance as sketched_distance
+from .products import tangent_kernel_product as tangent_kernel_product
+from .spectrum import kernel_eigenvalues as kernel_eigenvalues

@@ -1,0 +1,299 @@
+"""Tangent kernels of PyTorch models: activations and signals by hooks, all else through torch.func."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from solvable.errors import OutsideDomain
+from solvable.instruments.tangent.gram import Factors, Gradients, Rows, compress
+
+_NORMALISATIONS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)  # all of them at once
+_PLACES = (nn.Linear, nn.Conv1d, nn.Conv2d, *_NORMALISATIONS)
+
+
+def torch_kernel(
+    model: nn.Module, inputs: Any, others: Any, outputs: Any, batch_size: int | None, max_bytes: int
+) -> torch.Tensor:
+    """What ``tangent_kernel`` gives for a PyTorch model; as there.
+
+    Parameters
+    ----------
+    model, inputs, others, outputs, batch_size, max_bytes
+        As there.
+
+    Raises
+    ------
+    OutsideDomain
+        As there.
+
+    References
+    ----------
+    zhou2025, structured kernels.
+    """
+    from solvable.instruments.tangent.kernel import assemble, choose_outputs, choose_sizes, multiply_batches
+
+    collector = Collector(model, inputs)
+    inputs, others = (
+        collector.samples("inputs", inputs),
+        None if others is None else collector.samples("others", others),
+    )
+    chosen, trace = choose_outputs(outputs, collector.output_dim)
+    like, second = collector.like, inputs if others is None else others
+    directions = torch.as_tensor(chosen, dtype=like.dtype, device=like.device)
+    count, per_sample = max(len(inputs), len(second)), collector.entries_per_sample(len(directions))
+    sizes = choose_sizes(count, batch_size, max_bytes, like.element_size(), per_sample)
+    kernel = like.new_empty((len(inputs), len(second), *(() if trace else directions.shape[:1] * 2)))
+    collect = lambda samples: lambda a, b: collector.gradients(samples[a:b], directions, sizes.row)  # noqa: E731
+    tile = lambda first, second: multiply_batches(first, second, trace, sizes.block)  # noqa: E731
+    with torch.no_grad():
+        assemble(kernel, collect(inputs), None if others is None else collect(others), tile, sizes)
+    return kernel
+
+
+def torch_product(model: nn.Module, inputs: Any, vectors: Any, others: Any) -> torch.Tensor:
+    """What ``tangent_kernel_product`` gives for a PyTorch model; as there.
+
+    Parameters
+    ----------
+    model, inputs, vectors, others
+        As there.
+
+    Raises
+    ------
+    OutsideDomain
+        As there.
+
+    References
+    ----------
+    zhou2025, kernel-vector products.
+    """
+    from solvable.instruments.tangent.products import check_vectors
+
+    collector = Collector(model, inputs)
+    inputs = collector.samples("inputs", inputs)
+    second = inputs if others is None else collector.samples("others", others)
+    vectors = torch.as_tensor(vectors).to(collector.like)
+    check_vectors(tuple(vectors.shape), (len(second), collector.output_dim))
+    weights = collector.trainable
+    evaluate = lambda samples: lambda leaves: collector.call(leaves, samples)  # noqa: E731
+    backward = torch.func.vjp(evaluate(second), weights)[1]
+    products = [
+        torch.func.jvp(evaluate(inputs), (weights,), backward(vector))[1]
+        for vector in vectors.reshape(-1, *vectors.shape[-2:])
+    ]
+    return torch.stack(products).detach() if vectors.ndim == 3 else products[0].detach()
+
+
+def output_shape(model: nn.Module, inputs: Any) -> tuple[int, int]:
+    """Samples and outputs of a model on its inputs. Raises as ``tangent_kernel``."""
+    return len(inputs), Collector(model, inputs).output_dim
+
+
+class Collector:
+    """Gradients of a PyTorch model by sample: in factors where a layer is known, through torch.func elsewhere.
+
+    Parameters
+    ----------
+    model, inputs
+        As for ``tangent_kernel``.
+
+    Raises
+    ------
+    OutsideDomain
+        As ``tangent_kernel``.
+    """
+
+    def __init__(self, model: nn.Module, inputs: Any):
+        self.model = model
+        self.trainable = {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+        if not self.trainable:
+            raise OutsideDomain("`model` has no parameter that requires a gradient: no weights to differentiate by.")
+        self.like = next(iter(self.trainable.values()))
+        _refuse_interactions(model)
+        one = self.samples("inputs", inputs)[:1]
+        with torch.no_grad():
+            shapes, output = self._shapes(one)
+            several = self.call(self.trainable, self.samples("inputs", inputs)[:3])
+        if not torch.allclose(several[:1], output, rtol=1e-3, atol=1e-5 * float(several.abs().max())):
+            raise OutsideDomain(
+                "`model` gives another output for a sample alone than for the same sample among others; a tangent "
+                "kernel needs a model that treats each sample by itself, and draws no random numbers."
+            )
+        self.output_dim, self.shapes = output.shape[1], shapes
+        placed = {f"{name}.{part}".lstrip(".") for name in shapes for part in ("weight", "bias")}
+        self.loose = {name: value for name, value in self.trainable.items() if name not in placed}
+
+    def samples(self, name: str, samples: Any) -> torch.Tensor:
+        """Samples as a tensor on the model's device, in its dtype unless they are whole numbers."""
+        tensor = torch.as_tensor(samples).to(self.like.device)
+        if tensor.ndim == 0 or len(tensor) == 0:
+            raise OutsideDomain(f"`{name}` has shape {tuple(tensor.shape)}; it must hold at least one sample.")
+        return tensor.to(self.like.dtype) if tensor.is_floating_point() else tensor
+
+    def call(self, weights: dict[str, torch.Tensor], samples: torch.Tensor) -> torch.Tensor:
+        """Outputs (samples, output_dim) at some other weights."""
+        with _plain_attention():
+            output = torch.func.functional_call(self.model, weights, (samples,))
+        if not torch.is_tensor(output) or output.ndim not in (1, 2) or len(output) != len(samples):
+            what = f"shape {tuple(output.shape)}" if torch.is_tensor(output) else f"type {type(output).__name__}"
+            raise OutsideDomain(
+                f"`model` gives an output of {what} for {len(samples)} samples; it must be (samples, output_dim)."
+            )
+        return output.reshape(len(samples), -1)
+
+    def entries_per_sample(self, chosen: int) -> int:
+        """Numbers that are held for one sample, about."""
+        signals = sum(2 * math.prod(shape) for shape in self.shapes.values())
+        return chosen * (signals + sum(p.numel() for p in self.loose.values())) + signals + 1
+
+    def gradients(self, samples: torch.Tensor, directions: torch.Tensor, row_size: int) -> list[Gradients]:
+        """Gradients of combinations of outputs, one a row of ``directions``."""
+        modules = dict(self.model.named_modules())
+        placed = {modules[name]: name for name in self.shapes}
+        before: dict[str, torch.Tensor] = {}
+        taps: dict[str, torch.Tensor] = {}
+
+        def add_tap(module: nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> torch.Tensor:
+            name = placed[module]
+            before[name], taps[name] = args[0].detach().clone(), torch.zeros_like(output, requires_grad=True)
+            return output + taps[name]
+
+        with torch.enable_grad():
+            output = self._hooked(placed, add_tap, samples)
+            signals = [
+                torch.autograd.grad(output, list(taps.values()), direction.expand_as(output), retain_graph=True)
+                for direction in directions
+            ]
+        gradients: list[Gradients] = []
+        for i, name in enumerate(taps):
+            signal = torch.stack([each[i] for each in signals], dim=1)
+            gradients += _of_module(modules[name], before[name], signal)
+        return compress([*gradients, *self._loose_gradients(samples, directions)], row_size)
+
+    def _hooked(self, modules: Any, hook: Callable[..., Any], samples: torch.Tensor) -> torch.Tensor:
+        handles = [module.register_forward_hook(hook) for module in modules]
+        try:
+            return self.call({}, samples)
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _shapes(self, one: torch.Tensor) -> tuple[dict[str, tuple[int, ...]], torch.Tensor]:
+        """Output shapes of the known layers that see each sample once, samples first, and share no weight."""
+        owners = Counter(id(p) for _, p in self.model.named_parameters(remove_duplicate=False))
+        known = {
+            module: name
+            for name, module in self.model.named_modules()
+            if _is_known(module) and all(owners[id(p)] == 1 for p in module.parameters(recurse=False))
+        }
+        calls: Counter[nn.Module] = Counter()
+        shapes: dict[str, tuple[int, ...]] = {}
+
+        def note(module: nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> None:
+            calls[module] += 1
+            if len(args) == 1 and len(output) == 1 == len(args[0]):
+                shapes[known[module]] = tuple(output.shape)
+
+        output = self._hooked(known, note, one)
+        return {name: shape for name, shape in shapes.items() if calls[_at(self.model, name)] == 1}, output
+
+    def _loose_gradients(self, samples: torch.Tensor, directions: torch.Tensor) -> list[Gradients]:
+        if not self.loose:
+            return []
+        outputs = lambda weights, sample: directions @ self.call(weights, sample[None])[0]  # noqa: E731
+        try:
+            rows = torch.func.vmap(torch.func.jacrev(outputs), (None, 0))(self.loose, samples)
+        except (RuntimeError, ValueError) as error:
+            raise OutsideDomain(
+                f"the weights of {self._name_loose()} cannot be differentiated sample by sample through torch.func; "
+                "freeze them (requires_grad_(False)) to leave them out, or replace the layer."
+            ) from error
+        return [Rows(row.detach().reshape(*row.shape[:2], -1)) for row in rows.values()]
+
+    def _name_loose(self) -> str:
+        owners = dict.fromkeys(name.rpartition(".")[0] for name in self.loose)
+        return ", ".join(f"'{owner}' ({type(_at(self.model, owner)).__name__})" for owner in owners)
+
+
+@contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Attention from products of matrices: the fused kinds have neither derivatives forward nor rules for batches."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with nn.attention.sdpa_kernel(nn.attention.SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def _at(model: nn.Module, name: str) -> nn.Module:
+    return model.get_submodule(name)
+
+
+def _is_known(module: nn.Module) -> bool:
+    if isinstance(module, nn.Conv1d | nn.Conv2d) and (module.groups > 1 or isinstance(module.padding, str)):
+        return False
+    if isinstance(module, nn.Conv1d | nn.Conv2d) and module.padding_mode != "zeros":
+        return False
+    mine = list(module.parameters(recurse=False))
+    return isinstance(module, _PLACES) and bool(mine) and all(p.requires_grad for p in mine)
+
+
+def _refuse_interactions(model: nn.Module) -> None:
+    for name, module in model.named_modules():
+        where = f"layer '{name}' ({type(module).__name__})"
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and (module.training or module.running_mean is None):
+            raise OutsideDomain(
+                f"{where} normalises over the batch, so that samples have no gradients of their own; call "
+                "`model.eval()` first, which freezes its statistics."
+            )
+        if isinstance(module, nn.modules.dropout._DropoutNd) and module.training and module.p > 0:
+            raise OutsideDomain(f"{where} draws random numbers; call `model.eval()` first, which switches it off.")
+        if any(isinstance(p, nn.parameter.UninitializedParameter) for p in module.parameters(recurse=False)):
+            raise OutsideDomain(f"{where} has no weights yet; call the model once on a batch.")
+
+
+def _of_module(module: Any, before: torch.Tensor, signals: torch.Tensor) -> list[Gradients]:
+    """Gradients of a layer's own weights from what it saw and the signals behind it, (samples, chosen, ...)."""
+    samples, chosen = signals.shape[:2]
+    if isinstance(module, _NORMALISATIONS):
+        spread = _normalised(module, before)
+        if isinstance(module, nn.LayerNorm):
+            axes = [axis + 2 for axis in range(spread.ndim - 1 - len(module.normalized_shape))]
+        else:
+            axes = list(range(3, signals.ndim))
+        total = lambda array: (array.sum(dim=axes) if axes else array).reshape(samples, chosen, -1)  # noqa: E731
+        gains, biases = Rows(total(signals * spread[:, None])), Rows(total(signals))
+        return [gains] if module.bias is None else [gains, biases]
+    if isinstance(module, nn.Linear):
+        inner = before.reshape(samples, -1, before.shape[-1])
+        outer = signals.reshape(samples, chosen, -1, signals.shape[-1])
+    else:
+        inner = _patches(module, before).transpose(1, 2)
+        outer = signals.flatten(3).transpose(2, 3)
+    if module.bias is not None:
+        inner = functional.pad(inner, (0, 1), value=1.0)
+    return [Factors(inner, outer)]
+
+
+def _patches(module: nn.Conv1d | nn.Conv2d, before: torch.Tensor) -> torch.Tensor:
+    """What each position of a convolution sees: (samples, channels x kernel, positions)."""
+    sizes = [module.kernel_size, module.dilation, module.padding, module.stride]
+    if isinstance(module, nn.Conv1d):
+        before, sizes = before[:, :, None], [(first, size[0]) for first, size in zip((1, 1, 0, 1), sizes, strict=True)]
+    return functional.unfold(before, *sizes)
+
+
+def _normalised(module: Any, before: torch.Tensor) -> torch.Tensor:
+    if isinstance(module, nn.LayerNorm):
+        return functional.layer_norm(before, module.normalized_shape, eps=module.eps)
+    if isinstance(module, nn.GroupNorm):
+        return functional.group_norm(before, module.num_groups, eps=module.eps)
+    return functional.batch_norm(before, module.running_mean, module.running_var, eps=module.eps)

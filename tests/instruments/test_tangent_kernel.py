@@ -34,6 +34,7 @@ class Everything(eqx.Module):
     tied: jax.Array
     softened: jax.Array
     first: jax.Array
+    frozen: jax.Array
     last: eqx.nn.Linear
 
     def __call__(self, image):
@@ -45,7 +46,7 @@ class Everything(eqx.Module):
         tokens = tokens @ jax.jit(lambda w: w.T)(self.first) * self.gain[None, :]
         tokens = tokens + jnp.tanh(tokens @ self.tied) @ self.tied.T
         hidden = tokens.mean(0) * jax.nn.softplus(self.softened) * self.scale
-        return self.last(jnp.sin(hidden - 0.5))
+        return self.last(jnp.sin(hidden - 0.5) * jax.lax.stop_gradient(self.frozen))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def everything():
     draw = lambda *shape: jax.random.normal(next(normal), shape)  # noqa: E731
     model = Everything(
         draw(30, 3), draw(2, 1, 3, 3), draw(2, 4, 3, 3), draw(2), draw(5), draw(), draw(5, 4), draw(5), draw(5, 2),
-        eqx.nn.Linear(5, 3, key=next(normal)),
+        draw(5), eqx.nn.Linear(5, 3, key=next(normal)),
     )  # fmt: skip
     return model, draw(7, 6, 7)
 

@@ -10,8 +10,8 @@ from solvable.numerics import Activation, activations
 EVERY = {name: value for name, value in vars(activations).items() if isinstance(value, Activation)}
 
 
-def test_every_activation_of_the_paper_is_here():
-    assert set(EVERY) == {
+def test_every_activation_of_the_papers_is_here():
+    assert set(EVERY) == {"erf"} | {
         "identity", "square", "cube", "relu", "sigmoid", "sin", "tanh", "z_tanh", "z_sin", "log_cosh",
         "z_squared_tanh",
     }  # fmt: skip

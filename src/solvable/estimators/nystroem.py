@@ -12,7 +12,9 @@ _ROWS = 2048  # of the kernel matrix that are in memory at a time
 
 
 def ridge_weights(
-    gram: Float[Array, "num_samples num_samples"], targets: Float[Array, "num_samples output_dim"], ridge: float
+    gram: Float[Array, "num_samples num_samples"],
+    targets: Float[Array, "num_samples output_dim"],
+    ridge: float | Float[Array, ""],
 ) -> Float[Array, "num_samples output_dim"]:
     """alpha = (K + delta I)^{-1} y at one ridge, in a tenth of the time of ``factor_kernel``.
 
@@ -21,7 +23,7 @@ def ridge_weights(
     gram, targets
         K and y of the training set.
     ridge
-        delta > 0.
+        delta > 0; may be traced.
 
     Raises
     ------

@@ -40,6 +40,8 @@ from .laziness import hessian_norm as hessian_norm
 from .laziness import measure_laziness as measure_laziness
 from .learnability import cumulative_power as cumulative_power
 from .learnability import measure_learnability as measure_learnability
+from .learning_exponent import LearningExponent as LearningExponent
+from .learning_exponent import learning_exponent as learning_exponent
 from .learning_speed import half_learning_times as half_learning_times
 from .learning_speed import mode_strengths as mode_strengths
 from .least_distance import distance_to_dead_layers as distance_to_dead_layers

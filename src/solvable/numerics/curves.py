@@ -89,4 +89,4 @@ def interpolate_logs(
     None: linear interpolation.
     """
     with np.errstate(divide="ignore"):
-        return np.exp(np.interp(np.log(at), np.log(places), np.log(values)))
+        return np.asarray(np.exp(np.interp(np.log(at), np.log(places), np.log(values))))

@@ -12,6 +12,8 @@ from solvable.instruments import embed_distances
 from solvable.report.figures import PALETTE
 
 _REFERENCES = 4
+# What a diverging run grows to is no longer drawn.
+_LARGEST = 1e30
 
 
 def run_figure(run: xr.Dataset, sentences: list[str]) -> Figure:
@@ -38,6 +40,7 @@ def run_figure(run: xr.Dataset, sentences: list[str]) -> Figure:
     ----------
     zhou2025, Fig. 1 [distances from references, between neighbours, the picture of the kernels].
     """
+    run = run.where(np.abs(run) < _LARGEST)
     figure = Figure(figsize=(9.5, 6.6), layout="constrained")
     (loss, distance), (picture, rest) = figure.subplots(2, 2)
     steps = np.maximum(run["step"].values, 0.5)

@@ -147,8 +147,6 @@ class FollowsItsLinearisation(Claim):
 
     Observed is the largest distance along training, a root mean square over training and new inputs.
     Networks start from outputs of 0, by subtraction, which halves the scatter between them.
-
-    Breaks as `target_scale` grows: the weights have farther to go than the linearisation reaches.
     """
 
     source = Source("lee2019", "Theorem 2.1, Figs. 1 and S6", "scaling")

@@ -1,41 +1,17 @@
 """Gradients of all outputs of a function at a batch of samples, in factors wherever its weights allow it."""
 
-import dataclasses
-from typing import Any
+import functools
+import math
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from solvable.instruments.tangent.gram import Factors, Gradients, Rows, compress
 from solvable.instruments.tangent.models import WeightedFunction
 from solvable.instruments.tangent.sites import TappedFunction, find_places
-
-
-@dataclasses.dataclass(frozen=True)
-class GradientForm:
-    """How the gradients of a function are got, known from shapes alone.
-
-    Attributes
-    ----------
-    tapped
-        The function with its places.
-    outputs
-        Entries of its output.
-    """
-
-    tapped: TappedFunction
-    outputs: int
-
-
-def gradient_form(model: WeightedFunction, inputs: Array) -> GradientForm:
-    """Read off a model and the shape of its inputs (samples first) how its gradients are got."""
-    sample = jax.ShapeDtypeStruct(inputs.shape[1:], inputs.dtype)
-    leaves = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in model.leaves]
-    tapped = find_places(model, leaves, sample)
-    return GradientForm(tapped, tapped.jaxpr.out_avals[0].shape[0])
 
 
 def batch_gradients(
@@ -65,7 +41,7 @@ def batch_gradients(
     ----------
     jacot2018, the tangent kernel by layers.
     """
-    tapped = gradient_form(model, inputs).tapped
+    tapped = _tap(model, inputs)
     taps = [jnp.zeros(place.signals.shape, place.signals.dtype) for place in tapped.places]
     loose = [model.leaves[leaf] for leaf in tapped.loose]
 
@@ -93,11 +69,56 @@ def _at_place(place: Any, signals: Array, before: Any) -> Gradients:
     return Rows(rows.reshape(len(rows), -1))
 
 
-def entries_per_sample(model: WeightedFunction, inputs: Array, chosen: int) -> int:
-    """Numbers that ``batch_gradients`` holds for one sample at its peak, about: signals, and what comes out."""
-    form = gradient_form(model, inputs)
-    signals = chosen * sum(int(np.prod(place.signals.shape)) for place in form.tapped.places)
-    directions = jax.ShapeDtypeStruct((chosen, form.outputs), inputs.dtype)
-    one = jax.ShapeDtypeStruct((1, *inputs.shape[1:]), inputs.dtype)
-    kept = eqx.filter_eval_shape(batch_gradients, model, one, directions, 0)
-    return signals + sum(leaf.size for leaf in jax.tree.leaves(kept))
+class Plan(NamedTuple):
+    """What is known of the gradients of a model from shapes alone.
+
+    Attributes
+    ----------
+    outputs
+        Entries of the output.
+    fixed, each
+        Numbers that ``batch_gradients`` holds for one sample, about: these, and so many for each combination.
+    """
+
+    outputs: int
+    fixed: int
+    each: int
+
+
+def plan_gradients(model: WeightedFunction, inputs: Array) -> Plan:
+    """The plan for a model and inputs, samples first; a model is traced once for each shape.
+
+    Raises
+    ------
+    Whatever the model raises.
+
+    References
+    ----------
+    None.
+    """
+    leaves, tree = jax.tree.flatten((model, inputs[:1]))
+    shapes = tuple(
+        jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) if isinstance(leaf, jax.Array) else leaf for leaf in leaves
+    )
+    try:
+        return _plan(tree, shapes)
+    except TypeError:  # something of the model has no hash
+        return _plan.__wrapped__(tree, shapes)
+
+
+@functools.lru_cache(maxsize=128)
+def _plan(tree: Any, shapes: tuple[Any, ...]) -> Plan:
+    model, inputs = jax.tree.unflatten(tree, shapes)
+    tapped = _tap(model, inputs)
+    outputs = tapped.jaxpr.out_avals[0].shape[0]
+    directions = jax.ShapeDtypeStruct((1, outputs), tapped.jaxpr.out_avals[0].dtype)
+    kept = eqx.filter_eval_shape(batch_gradients, model, inputs, directions, 0)
+    fixed = sum(math.prod(each.before.shape) for each in kept if isinstance(each, Factors))
+    total = sum(leaf.size for leaf in jax.tree.leaves(kept))
+    signals = sum(math.prod(place.signals.shape) for place in tapped.places)
+    return Plan(outputs, fixed, signals + total - fixed)
+
+
+def _tap(model: WeightedFunction, inputs: Any) -> TappedFunction:
+    leaves = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in model.leaves]
+    return find_places(model, leaves, jax.ShapeDtypeStruct(inputs.shape[1:], inputs.dtype))

@@ -11,15 +11,15 @@ import numpy as np
 from jaxtyping import Array
 
 from solvable.errors import OutsideDomain, check_count, is_concrete
-from solvable.instruments.tangent.gradients import batch_gradients, entries_per_sample, gradient_form
+from solvable.instruments.tangent.gradients import batch_gradients, plan_gradients
 from solvable.instruments.tangent.gram import Gradients, gram
 from solvable.instruments.tangent.models import WeightedFunction, is_torch, weighted_function
 from solvable.instruments.tangent.spectrum import report_kernel
 
 # So much of the bound on memory is for gradients that are kept; and so much for those of one batch on their way.
 _KEPT, _PASSING = 1 / 2, 1 / 8
-# From so many samples on a square kernel has at least so many batches: tiles below its diagonal are mirrored.
-_FEWEST_SAMPLES, _FEWEST_BATCHES = 32, 4
+# From so many rows on a square kernel has at least so many batches: tiles below its diagonal are mirrored.
+_FEWEST_ROWS, _FEWEST_BATCHES = 512, 4
 
 
 def tangent_kernel(
@@ -30,7 +30,7 @@ def tangent_kernel(
     params: Any = None,
     outputs: Any = "full",
     batch_size: int | None = None,
-    max_bytes: int = 2**27,
+    max_bytes: int = 2**26,
     check: bool = True,
 ) -> Any:
     r"""How much a gradient step on one sample's output moves another's: products of gradients in all weights.
@@ -177,13 +177,15 @@ class Sizes:
     kept: int
 
 
-def choose_sizes(count: int, batch_size: int | None, max_bytes: int, itemsize: int, per_sample: int) -> Sizes:
-    """Sizes for a number of samples of which one takes ``per_sample`` numbers. Raises nothing."""
+def choose_sizes(
+    count: int, rows: int, batch_size: int | None, max_bytes: int, itemsize: int, per_sample: int
+) -> Sizes:
+    """Sizes for a number of samples, of so many rows each, of which one takes ``per_sample`` numbers. Raises nothing."""
     passing = max(int(_PASSING * max_bytes / itemsize), 1)
     batch = batch_size
     if batch is None:
         batch = max(passing // per_sample, 1)
-        batch = min(batch, -(-count // _FEWEST_BATCHES)) if count >= _FEWEST_SAMPLES else batch
+        batch = min(batch, -(-count // _FEWEST_BATCHES)) if count * rows >= _FEWEST_ROWS else batch
     batch = min(batch, count)
     kept = int(_KEPT * max_bytes / itemsize)
     return Sizes(batch, passing, min(passing // batch, kept // count), kept)
@@ -252,18 +254,19 @@ def _kernel(
     model: WeightedFunction, inputs: Any, others: Any, outputs: Any, batch_size: int | None, max_bytes: int
 ) -> Array:
     inputs, others = check_samples(inputs, others)
-    chosen, trace = choose_outputs(outputs, gradient_form(model, inputs).outputs)
+    plan = plan_gradients(model, inputs)
+    chosen, trace = choose_outputs(outputs, plan.outputs)
     dtype = jnp.result_type(*model.leaves)
     directions = jnp.asarray(chosen, dtype)
-    per_sample = entries_per_sample(model, inputs, len(directions))
+    per_sample = plan.fixed + len(directions) * plan.each
     second = inputs if others is None else others
     count = max(len(inputs), len(second))
     if not (is_concrete(inputs) and is_concrete(second) and is_concrete(model.leaves[0])):
-        sizes = choose_sizes(count, count, max_bytes, dtype.itemsize, per_sample)
+        sizes = choose_sizes(count, len(directions), count, max_bytes, dtype.itemsize, per_sample)
         first = batch_gradients(model, inputs, directions, sizes.row)
         other = first if others is None else batch_gradients(model, others, directions, sizes.row)
         return multiply_batches(first, other, trace, sizes.block)
-    sizes = choose_sizes(count, batch_size, max_bytes, dtype.itemsize, per_sample)
+    sizes = choose_sizes(count, len(directions), batch_size, max_bytes, dtype.itemsize, per_sample)
     kernel = np.empty((len(inputs), len(second), *(() if trace else directions.shape[:1] * 2)), dtype)
     collect = lambda samples: lambda a, b: _some_gradients(model, samples[a:b], directions, sizes.row)  # noqa: E731
     tile = lambda first, second: np.asarray(_tile(first, second, trace, sizes.block))  # noqa: E731

@@ -144,6 +144,8 @@ class _Reader:
     def _apply(self, equation: core.JaxprEqn, values: list[Any]) -> list[Any]:
         which = [i for i, value in enumerate(values) if isinstance(value, _Weight)]
         name, params = equation.primitive.name, equation.params
+        if name == "stop_gradient":
+            return self.evaluate(equation, _plain(values))
         if which and name in ("jit", "pjit", "closed_call"):
             return self._visit(params["jaxpr"].jaxpr, params["jaxpr"].consts, values)
         if which and name == "remat2":

@@ -47,7 +47,7 @@ def torch_kernel(
     like, second = collector.like, inputs if others is None else others
     directions = torch.as_tensor(chosen, dtype=like.dtype, device=like.device)
     count, per_sample = max(len(inputs), len(second)), collector.entries_per_sample(len(directions))
-    sizes = choose_sizes(count, batch_size, max_bytes, like.element_size(), per_sample)
+    sizes = choose_sizes(count, len(directions), batch_size, max_bytes, like.element_size(), per_sample)
     kernel = like.new_empty((len(inputs), len(second), *(() if trace else directions.shape[:1] * 2)))
     collect = lambda samples: lambda a, b: collector.gradients(samples[a:b], directions, sizes.row)  # noqa: E731
     tile = lambda first, second: multiply_batches(first, second, trace, sizes.block)  # noqa: E731

@@ -89,6 +89,8 @@ from .learnability import lone_mode_error as lone_mode_error
 from .learnability import misled_threshold as misled_threshold
 from .learnability import target_learnability as target_learnability
 from .learnability import total_learnability as total_learnability
+from .learning_curves import kernel_exponent as kernel_exponent
+from .learning_curves import tangent_kernel_rank as tangent_kernel_rank
 from .least_squares import LeastSquaresRisk as LeastSquaresRisk
 from .least_squares import best_isotropic_ridge as best_isotropic_ridge
 from .least_squares import isotropic_risk as isotropic_risk

@@ -180,7 +180,7 @@ class Sizes:
 def choose_sizes(
     count: int, rows: int, batch_size: int | None, max_bytes: int, itemsize: int, per_sample: int
 ) -> Sizes:
-    """Sizes for a number of samples, of so many rows each, of which one takes ``per_sample`` numbers. Raises nothing."""
+    """Sizes for samples of so many rows each, of which one takes ``per_sample`` numbers. Raises nothing."""
     passing = max(int(_PASSING * max_bytes / itemsize), 1)
     batch = batch_size
     if batch is None:

@@ -58,8 +58,8 @@ def kernel_exponent(
     """
     if num_samples.ndim != 1 or (is_concrete(num_samples) and np.unique(np.asarray(num_samples)).size < 2):
         raise OutsideDomain(f"`num_samples` is {num_samples}; it must be a list of at least two different sizes.")
-    settings = dict(ridge=ridge, noise=noise, multiplicities=multiplicities)
-    errors = kernel_risk(eigenvalues, target_power, num_samples, **settings).excess
+    risk = kernel_risk(eigenvalues, target_power, num_samples, ridge=ridge, noise=noise, multiplicities=multiplicities)
+    errors = risk.excess
     if is_concrete(errors) and np.any(np.isinf(np.asarray(errors))):
         raise OutsideDomain(
             f"`num_samples` is {num_samples}; without ridge the error is infinite where samples are as many as modes: "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from solvable import instruments, numerics
 from solvable.claims import Claim, Source, max_relative_error, observables
-from solvable.claims.kernel.vyas2022 import setting
+from solvable.claims.kernel.vyas2022 import _setting as setting
 
 if TYPE_CHECKING:
     import jax

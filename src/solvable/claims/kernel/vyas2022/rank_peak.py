@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from solvable import theory
 from solvable.claims import Claim, Source, fraction_wrong, observables
-from solvable.claims.kernel.vyas2022 import setting
+from solvable.claims.kernel.vyas2022 import _setting as setting
 
 if TYPE_CHECKING:
     import jax
@@ -39,7 +39,7 @@ class PeakOfTheStart(Claim):
 
     def _sizes(self) -> tuple[int, ...]:
         """Numbers of samples that are tried."""
-        return tuple(round(ratio * self._rank()) for ratio in self.ratios)
+        return tuple(max(round(ratio * self._rank()), 1) for ratio in self.ratios)
 
     def predict(self) -> xr.Dataset:
         return observables(rank=self._rank(), peak=self._rank())
@@ -61,14 +61,13 @@ class PeakOfTheStart(Claim):
             errors = jax.lax.map(
                 lambda which: setting.regression_error(kernel, samples.targets, which, self.ridge), present
             )
-            values = jnp.linalg.eigvalsh(kernel[:most])
-            return errors, jnp.sum(values > 1e-11 * values[-1])
+            return errors, kernel[:most]
 
-        errors, ranks = jax.jit(lambda keys: jax.lax.map(draw, keys))(jax.random.split(key, self.draws))
+        errors, kernels = jax.jit(lambda keys: jax.lax.map(draw, keys))(jax.random.split(key, self.draws))
         typical = np.median(np.asarray(errors), axis=0)
         return observables(
             coords={"num_samples": ("num_samples", list(sizes), setting.SIZE)},
-            rank=np.median(ranks),
+            rank=np.median(np.linalg.matrix_rank(np.asarray(kernels), hermitian=True, rtol=1e-11)),
             peak=sizes[int(np.argmax(typical))],
             test=(("seed", "num_samples"), errors, setting.ERROR),
         )

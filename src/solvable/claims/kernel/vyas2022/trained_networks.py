@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from solvable import instruments, numerics, training
 from solvable.claims import Claim, Source, fraction_wrong, observables
-from solvable.claims.kernel.vyas2022 import setting
+from solvable.claims.kernel.vyas2022 import _setting as setting
 
 if TYPE_CHECKING:
     import jax
@@ -42,6 +42,11 @@ class TrainedNetworksFallFaster(Claim):
     draws: int = 6
     num_test: int = 300  # new inputs for each draw
     full = dict(input_dim=12, width=200, num_samples=(64, 128, 256, 512), steps=1000, learning_rate=5e-3, num_test=1000)
+
+    def validate(self) -> None:
+        from solvable.errors import check_choice
+
+        check_choice("fixed", self.fixed, range(len(self.num_samples)))
 
     def predict(self) -> xr.Dataset:
         return self._label([1, 1, 1, 1, 0])
@@ -79,8 +84,10 @@ class TrainedNetworksFallFaster(Claim):
 
         def train(which):
             loss = training.SampleLoss(inputs[:most], targets[:most], which / jnp.sum(which))
-            rate = dict(learning_rate=self.learning_rate, steps=self.steps, decay=True)
-            network = training.adam(rich, lambda now, _: loss(now), key=key, **rate)
+            objective = lambda network, _: loss(network)  # noqa: E731
+            network = training.adam(
+                rich, objective, key=key, learning_rate=self.learning_rate, steps=self.steps, decay=True
+            )
             square = (jax.vmap(network)(inputs) - targets)[:, 0] ** 2
             return network, jnp.mean(square[most:]), jnp.sum(loss.weights * square[:most])
 
@@ -108,13 +115,13 @@ class TrainedNetworksFallFaster(Claim):
         artists: list[Artist] = []
         for colour, marker, model in zip(PALETTE, "osD^v", _MODELS, strict=False):
             ours = measurement.sel(model=model)
-            logs = np.log(ours["test"])
-            mean, error = logs.mean("seed"), logs.std("seed") / self.draws**0.5
+            logs = np.log(ours["test"].values)
+            mean, error = logs.mean(axis=0), logs.std(axis=0) / self.draws**0.5
             exponent, (low, high) = float(ours["exponent"]), ours["interval"].values
             middle = float(mean.mean()) + exponent * np.log(self.num_samples).mean()
             artists += ax.plot(sizes, np.exp(middle - exponent * np.log(sizes)), lw=0.8, ls=":", color=colour)
             label = f"{model}: {exponent:.2f} [{low:.2f}, {high:.2f}]"
-            bars = np.exp(mean.values) * np.abs(np.expm1([-error.values, error.values]))
+            bars = np.exp(mean) * np.abs(np.expm1([-error, error]))
             artists += ax.errorbar(
                 ours["num_samples"], np.exp(mean), bars, fmt=marker, ms=5, mfc="none", capsize=2, color=colour,
                 label=label,

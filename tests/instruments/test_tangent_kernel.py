@@ -110,15 +110,15 @@ def test_products_and_sketches_need_no_kernel(everything, by_jacobian):
 def test_many_samples_are_tiled_and_mirrored():
     """41 samples in overlapping tiles; a plain function of a dictionary; few positions and many columns."""
     rng = np.random.default_rng(1)
-    params = {"w": jnp.asarray(rng.normal(size=(30, 40))), "b": jnp.asarray(rng.normal(size=2)), "n": 3}
+    params = {"w": jnp.asarray(rng.normal(size=(30, 40))), "b": jnp.asarray(rng.normal(size=2)), "n": jnp.array([3])}
 
     def function(params, x):
-        return jnp.tanh(x @ params["w"]).sum(0)[:2] * params["n"] + params["b"]
+        return jnp.tanh(x @ params["w"]).sum(0)[:2] * jnp.where(params["n"] == 3, 3.0, 0.0) + params["b"]
 
     inputs = jnp.asarray(rng.normal(size=(41, 2, 30)))
-    kernel = tangent_kernel(function, inputs, params=params)
+    kernel = tangent_kernel(function, inputs, params=params, batch_size=16)
     jacobian = jax.jit(
-        jax.vmap(jax.jacrev(lambda w, b, x: function({"w": w, "b": b, "n": 3}, x), (0, 1)), (None, None, 0))
+        jax.vmap(jax.jacrev(lambda w, b, x: function({"w": w, "b": b, "n": params["n"]}, x), (0, 1)), (None, None, 0))
     )
     flat = jnp.concatenate([leaf.reshape(41, 2, -1) for leaf in jacobian(params["w"], params["b"], inputs)], axis=2)
     np.testing.assert_allclose(kernel, jnp.einsum("map,nbp->mnab", flat, flat), rtol=1e-11, atol=1e-11)

@@ -108,15 +108,18 @@ def plan_gradients(model: WeightedFunction, inputs: Array) -> Plan:
 
 @functools.lru_cache(maxsize=128)
 def _plan(tree: Any, shapes: tuple[Any, ...]) -> Plan:
-    model, inputs = jax.tree.unflatten(tree, shapes)
-    tapped = _tap(model, inputs)
-    outputs = tapped.jaxpr.out_avals[0].shape[0]
-    directions = jax.ShapeDtypeStruct((1, outputs), tapped.jaxpr.out_avals[0].dtype)
-    kept = eqx.filter_eval_shape(batch_gradients, model, inputs, directions, 0)
+    outputs = signals = 0
+
+    def look(model: WeightedFunction, inputs: Array) -> list[Gradients]:
+        nonlocal outputs, signals
+        tapped = _tap(model, inputs)
+        output = tapped.jaxpr.out_avals[0]
+        outputs, signals = output.shape[0], sum(math.prod(place.signals.shape) for place in tapped.places)
+        return batch_gradients(model, inputs, jnp.zeros((1, outputs), output.dtype), 0)
+
+    kept = eqx.filter_eval_shape(look, *jax.tree.unflatten(tree, shapes))
     fixed = sum(math.prod(each.before.shape) for each in kept if isinstance(each, Factors))
-    total = sum(leaf.size for leaf in jax.tree.leaves(kept))
-    signals = sum(math.prod(place.signals.shape) for place in tapped.places)
-    return Plan(outputs, fixed, signals + total - fixed)
+    return Plan(outputs, fixed, signals + sum(leaf.size for leaf in jax.tree.leaves(kept)) - fixed)
 
 
 def _tap(model: WeightedFunction, inputs: Any) -> TappedFunction:

@@ -59,7 +59,7 @@ class EnsembleInTime(Claim):
     """
 
     source = Source("lee2019", "Corollary 1, Eqs. 14 and 15", "asymptotic")
-    metric, tolerance = max_curve_gap("mean", "variance", over="mean"), 0.07  # measured: 0.023 to 0.064 over 4 seeds
+    metric, tolerance = max_curve_gap("mean", "variance", over="mean"), 0.07  # measured: 0.023 to 0.064 over 6 seeds
     limit = ("width", (2, 16, 128))
 
     width: int = 128  # n of the hidden layers
@@ -150,7 +150,7 @@ class FollowsItsLinearisation(Claim):
     """
 
     source = Source("lee2019", "Theorem 2.1, Figs. 1 and S6", "scaling")
-    metric, tolerance = max_relative_error("exponent"), 0.055  # measured: up to 0.032 over 3 seeds
+    metric, tolerance = max_relative_error("exponent"), 0.055  # measured: up to 0.035 over 6 seeds
 
     widths: tuple[int, ...] = (256, 2048)  # n
     depth: int = 2  # layers of weights

@@ -18,6 +18,8 @@ from solvable.instruments.tangent.spectrum import report_kernel
 
 # So much of the bound on memory is for gradients that are kept; and so much for those of one batch on their way.
 _KEPT, _PASSING = 1 / 2, 1 / 8
+# A batch has no more samples than fill this many bytes, as larger ones are not faster, but some in any case.
+_ENOUGH, _FEWEST = 2**22, 8
 # From so many rows on a square kernel has at least so many batches: tiles below its diagonal are mirrored.
 _FEWEST_ROWS, _FEWEST_BATCHES = 512, 4
 
@@ -30,7 +32,7 @@ def tangent_kernel(
     params: Any = None,
     outputs: Any = "full",
     batch_size: int | None = None,
-    max_bytes: int = 2**26,
+    max_bytes: int = 2**30,
     check: bool = True,
 ) -> Any:
     r"""How much a gradient step on one sample's output moves another's: products of gradients in all weights.
@@ -184,7 +186,8 @@ def choose_sizes(
     passing = max(int(_PASSING * max_bytes / itemsize), 1)
     batch = batch_size
     if batch is None:
-        batch = max(passing // per_sample, 1)
+        enough = max(int(_ENOUGH / itemsize) // per_sample, _FEWEST)
+        batch = max(min(enough, passing // per_sample), 1)
         batch = min(batch, -(-count // _FEWEST_BATCHES)) if count * rows >= _FEWEST_ROWS else batch
     batch = min(batch, count)
     kept = int(_KEPT * max_bytes / itemsize)

@@ -19,7 +19,7 @@ from solvable.instruments.tangent.spectrum import report_kernel
 # So much of the bound on memory is for gradients that are kept; and so much for those of one batch on their way.
 _KEPT, _PASSING = 1 / 2, 1 / 8
 # A batch has no more samples than fill this many bytes, as larger ones are not faster, but some in any case.
-_ENOUGH, _FEWEST = 2**22, 8
+_ENOUGH, _FEWEST = 2**23, 8
 # From so many rows on a square kernel has at least so many batches: tiles below its diagonal are mirrored.
 _FEWEST_ROWS, _FEWEST_BATCHES = 512, 4
 

@@ -65,9 +65,16 @@ def stable_rank(matrix: Float[Array, "rows columns"]) -> Float[Array, ""]:
     Rudelson, Vershynin (2007), Sampling from large matrices, Sec. 1 [numerical rank].
     """
     _check_finite("matrix", matrix)
-    values = jnp.linalg.svdvals(matrix)
-    shares = values / jnp.where(values[0] > 0, values[0], 1)
-    return jnp.sum(shares**2)
+    return _stable_rank(matrix)
+
+
+@jax.jit
+def _stable_rank(matrix: Array) -> Array:
+    largest = jnp.max(jnp.abs(matrix), initial=0)
+    thin = (matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T) / jnp.where(largest > 0, largest, 1)
+    # The squares of the singular values, from the shorter side alone.
+    values = jnp.linalg.eigvalsh(thin @ thin.T)
+    return jnp.sum(values) / jnp.where(values[-1] > 0, values[-1], 1)
 
 
 def entropy_rank(matrix: Float[Array, "rows columns"]) -> Float[Array, ""]:

@@ -13,6 +13,7 @@ import xarray as xr
 from solvable.errors import OutsideDomain, check_choice, check_count, check_positive
 from solvable.instruments import kernel_distances
 from solvable.instruments.tangent.models import is_torch
+from solvable.instruments.tangent.spectrum import to_numpy
 from solvable.watching.observing import Look, Loss, evaluate, look_at
 
 # Kernels with more entries than this are kept as their products with so many random vectors of signs.
@@ -192,7 +193,7 @@ class Monitor:
             first = self._looks[0]
             look = Look(np.full_like(first.kernel, np.nan), np.nan, np.nan, dict.fromkeys(first.widths, np.nan))
         self._steps.append(self._seen)
-        self._losses.append(float(loss.detach() if hasattr(loss, "detach") else loss))
+        self._losses.append(float(to_numpy(loss)))
         self._looks.append(look._replace(kernel=_condense(look.kernel)))
         self._cost = time.perf_counter() - begin
         self._spent += self._cost
@@ -202,7 +203,7 @@ def _read_targets(targets: Any, model: Any, params: Any, inputs: Any) -> tuple[n
     """Targets by output, and the loss that goes with their kind."""
     if targets is None:
         return None, "squared"
-    values = np.asarray(targets.detach().cpu() if hasattr(targets, "detach") else targets)
+    values = to_numpy(targets)
     if len(values) != len(inputs):
         raise OutsideDomain(
             f"`targets` holds {len(values)} of them for {len(inputs)} inputs; there must be one for each."

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 from scipy.sparse.linalg import eigsh
 
-from solvable.instruments import kernel_alignment, tangent_kernel
-from solvable.instruments.tangent.models import is_torch, weighted_function
+from solvable.instruments import kernel_alignment, stable_rank, tangent_kernel
+from solvable.instruments.tangent.models import WeightedFunction, is_torch, weighted_function
 from solvable.instruments.tangent.spectrum import as_matrix, to_numpy
 
 Loss = Literal["squared", "cross-entropy"]
@@ -71,7 +73,9 @@ def look_at(model: Any, params: Any, inputs: Any, targets: np.ndarray | None, lo
     kernel = to_numpy(kernel)
     sharpness = _sharpness(kernel, outputs, loss) if full else np.nan
     aligned = np.nan if targets is None else float(kernel_alignment(kernel, targets.astype(kernel.dtype)))
-    return Look(kernel, sharpness, aligned, {name: _stable_rank(weight) for name, weight in _matrices(model, params)})
+    return Look(
+        kernel, sharpness, aligned, {name: float(stable_rank(weight)) for name, weight in _matrices(model, params)}
+    )
 
 
 def evaluate(model: Any, params: Any, inputs: Any) -> Float[np.ndarray, "samples output_dim"]:
@@ -84,8 +88,12 @@ def evaluate(model: Any, params: Any, inputs: Any) -> Float[np.ndarray, "samples
         with torch.no_grad(), _evaluation_mode(model):
             outputs = model(tensor.to(parameter.dtype) if tensor.is_floating_point() else tensor)
         return to_numpy(outputs).reshape(len(tensor), -1)
-    function = weighted_function(model, params)
-    return np.asarray(jax.jit(jax.vmap(lambda x: function(function.leaves, x)))(inputs))
+    return np.asarray(_outputs(weighted_function(model, params), jnp.asarray(inputs)))
+
+
+@eqx.filter_jit  # compiled once for all looks
+def _outputs(function: WeightedFunction, inputs: Array) -> Array:
+    return jax.vmap(lambda x: function(function.leaves, x))(inputs)
 
 
 def _sharpness(kernel: np.ndarray, outputs: np.ndarray, loss: Loss) -> float:
@@ -104,7 +112,7 @@ def _sharpness(kernel: np.ndarray, outputs: np.ndarray, loss: Loss) -> float:
     return float(eigsh(matrix, k=1, **settings)[0])
 
 
-def _matrices(model: Any, params: Any) -> Iterator[tuple[str, np.ndarray]]:
+def _matrices(model: Any, params: Any) -> Iterator[tuple[str, Array]]:
     if is_torch(model):
         named = ((name, to_numpy(weight)) for name, weight in model.named_parameters())
     else:
@@ -112,14 +120,7 @@ def _matrices(model: Any, params: Any) -> Iterator[tuple[str, np.ndarray]]:
         named = ((jax.tree_util.keystr(path).lstrip(".") or "params", leaf) for path, leaf in leaves)
     for name, weight in named:
         if hasattr(weight, "ndim") and weight.ndim >= 2 and np.issubdtype(weight.dtype, np.floating):
-            yield name, np.asarray(weight).reshape(len(weight), -1)
-
-
-def _stable_rank(weight: np.ndarray) -> float:
-    thin = weight.astype(float) if weight.shape[0] <= weight.shape[1] else weight.T.astype(float)
-    squares = thin @ thin.T
-    top = float(np.linalg.eigvalsh(squares)[-1]) if np.all(np.isfinite(squares)) else np.nan
-    return float(np.trace(squares)) / top if top > 0 else 0.0 if top == 0 else np.nan
+            yield name, jnp.asarray(weight).reshape(len(weight), -1)
 
 
 @contextmanager

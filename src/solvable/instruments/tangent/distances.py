@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from solvable.errors import OutsideDomain, check_positive
+from solvable.instruments.kernel_space import kernel_distances
 from solvable.instruments.tangent.spectrum import to_numpy
 from solvable.numerics import first_crossing
 
@@ -38,9 +39,7 @@ def kernel_distance(first: Any, second: Any, *, centred: bool = False) -> Float[
     ----------
     Fort et al. (2020), kernel distance; zhou2025, Eq. 4; domine2025; kunin2024.
     """
-    first, second = (
-        jnp.asarray(to_numpy(kernel) if hasattr(kernel, "detach") else kernel) for kernel in (first, second)
-    )
+    first, second = _to_jax(first), _to_jax(second)
     if first.shape != second.shape:
         raise OutsideDomain(
             f"the kernels have shapes {first.shape} and {second.shape}; a distance is between kernels on the same "
@@ -48,10 +47,7 @@ def kernel_distance(first: Any, second: Any, *, centred: bool = False) -> Float[
         )
     if centred:
         first, second = _centre(first), _centre(second)
-    sizes = [jnp.sqrt(jnp.sum(kernel**2)) for kernel in (first, second)]
-    both = (sizes[0] > 0) & (sizes[1] > 0)
-    turned = first / jnp.where(both, sizes[0], 1) - second / jnp.where(both, sizes[1], 1)
-    return jnp.where(both, jnp.sum(turned**2) / 2, 1)
+    return kernel_distances(jnp.stack([first, second]))[0, 1]
 
 
 def kernel_velocity(first: Any, second: Any, elapsed: Any, *, centred: bool = False) -> Float[Array, ""]:
@@ -106,7 +102,7 @@ def kernel_alignment(kernel: Any, targets: Any) -> Float[Array, ""]:
     ----------
     atanasov2021, alignment [y_mu = beta . x_mu on inputs that are the axes].
     """
-    kernel, targets = (jnp.asarray(to_numpy(each) if hasattr(each, "detach") else each) for each in (kernel, targets))
+    kernel, targets = _to_jax(kernel), _to_jax(targets)
     columns = targets.reshape(targets.shape[0], -1)
     full = kernel.ndim == 4
     if kernel.shape[0] != len(columns) or (full and kernel.shape[2] != columns.shape[1]):
@@ -155,6 +151,10 @@ def alignment_at_drop(
 def _cosine(first: Array, second: Array) -> Array:
     size = jnp.sqrt(jnp.sum(first**2)) * jnp.sqrt(jnp.sum(second**2))
     return jnp.where(size > 0, jnp.sum(first * second) / jnp.where(size > 0, size, 1), 0)
+
+
+def _to_jax(array: Any) -> Array:
+    return jnp.asarray(to_numpy(array) if hasattr(array, "detach") else array)
 
 
 def _centre(kernel: Array) -> Array:

@@ -222,16 +222,16 @@ def assemble(
     ----------
     None.
     """
-    first, second = _Batches(rows, len(kernel), sizes), None
+    first = _Batches(rows, len(kernel), sizes)
     second = first if columns is None else _Batches(columns, kernel.shape[1], sizes)
     for i, (a, b) in enumerate(first.spans):
         held = first[i]
         for j, (c, d) in enumerate(second.spans):
-            if columns is None and j < i:
+            if second is first and j < i:
                 continue
-            values = tile(held, held if second is first and i == j else second[j])
+            values = tile(held, held if second is first and j == i else second[j])
             kernel[a:b, c:d] = values
-            if columns is None and i != j:
+            if second is first and j > i:
                 kernel[c:d, a:b] = values.swapaxes(0, 1).swapaxes(2, 3) if values.ndim == 4 else values.T
 
 

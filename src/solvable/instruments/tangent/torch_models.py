@@ -12,6 +12,8 @@ from torch.nn import functional
 
 from solvable.errors import OutsideDomain
 from solvable.instruments.tangent.gram import Factors, Gradients, Rows, compress
+from solvable.instruments.tangent.kernel import assemble, choose_outputs, choose_sizes, multiply_batches
+from solvable.instruments.tangent.products import check_vectors
 
 _NORMALISATIONS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)  # all of them at once
 _PLACES = (nn.Linear, nn.Conv1d, nn.Conv2d, *_NORMALISATIONS)
@@ -36,8 +38,6 @@ def torch_kernel(
     ----------
     zhou2025, structured kernels.
     """
-    from solvable.instruments.tangent.kernel import assemble, choose_outputs, choose_sizes, multiply_batches
-
     collector = Collector(model, inputs)
     inputs, others = (
         collector.samples("inputs", inputs),
@@ -73,8 +73,6 @@ def torch_product(model: nn.Module, inputs: Any, vectors: Any, others: Any) -> t
     ----------
     zhou2025, kernel-vector products.
     """
-    from solvable.instruments.tangent.products import check_vectors
-
     collector = Collector(model, inputs)
     inputs = collector.samples("inputs", inputs)
     second = inputs if others is None else collector.samples("others", others)
@@ -201,7 +199,7 @@ class Collector:
                 shapes[known[module]] = tuple(output.shape)
 
         output = self._hooked(known, note, one)
-        return {name: shape for name, shape in shapes.items() if calls[_at(self.model, name)] == 1}, output
+        return {name: shape for name, shape in shapes.items() if calls[self.model.get_submodule(name)] == 1}, output
 
     def _loose_gradients(self, samples: torch.Tensor, directions: torch.Tensor) -> list[Gradients]:
         if not self.loose:
@@ -218,7 +216,7 @@ class Collector:
 
     def _name_loose(self) -> str:
         owners = dict.fromkeys(name.rpartition(".")[0] for name in self.loose)
-        return ", ".join(f"'{owner}' ({type(_at(self.model, owner)).__name__})" for owner in owners)
+        return ", ".join(f"'{owner}' ({type(self.model.get_submodule(owner)).__name__})" for owner in owners)
 
 
 @contextmanager
@@ -231,10 +229,6 @@ def _plain_attention() -> Iterator[None]:
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
-
-
-def _at(model: nn.Module, name: str) -> nn.Module:
-    return model.get_submodule(name)
 
 
 def _is_known(module: nn.Module) -> bool:

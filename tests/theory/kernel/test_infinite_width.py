@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 from solvable import instruments, networks, tasks
 from solvable.errors import OutsideDomain
@@ -105,7 +106,7 @@ def test_three_routes_to_the_kernel_of_wide_networks_and_its_exact_variance():
 
     network = draw(keys[0])
     weights, static = network.weights, (network.weight_factors, network.bias_factor)
-    flat, unravel = jax.flatten_util.ravel_pytree((weights, network.biases))
+    flat, unravel = ravel_pytree((weights, network.biases))
 
     def output(flat, x):
         (first, last), (low, high) = unravel(flat)

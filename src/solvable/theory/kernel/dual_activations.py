@@ -155,7 +155,10 @@ def _dual_diagonal(activation: Activation, own: Array, nodes: int) -> DualActiva
 
 
 def correlation(own: Array, other: Array, joint: Array) -> tuple[Array, Array]:
-    r""":math:`\sqrt{AB}` and C divided by it: 0, by convention, where a variance is. Raises nothing. References: none."""
+    r""":math:`\sqrt{AB}` and C divided by it: 0, by convention, where a variance is.
+
+    Raises nothing. References: none.
+    """
     roots, inverses = zip(*(_root(variance) for variance in (own, other)), strict=True)
     return roots[0] * roots[1], joint * inverses[0] * inverses[1]
 
@@ -215,7 +218,7 @@ def _hermite_rule(nodes: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_resolved(activation: Activation, nodes: int, variance: Values) -> None:
-    """Warn where a series of so many nodes is off at the largest of the variances. Raises nothing. References: none."""
+    """Warn where a series of so many nodes is off at the largest variance. Raises nothing. References: none."""
     if is_closed(activation) or not is_concrete(variance):
         return
     # Up to a power of 4, so that few are looked at.

@@ -1,10 +1,14 @@
 """The tangent kernel from factors of gradients against the whole Jacobian, on every kind of weight."""
 
+import contextlib
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from solvable.errors import OutsideDomain, ValidityWarning
 from solvable.instruments import (
@@ -18,6 +22,9 @@ from solvable.instruments import (
     tangent_kernel,
     tangent_kernel_product,
 )
+from solvable.instruments.tangent.gram import Rows
+from solvable.instruments.tangent.kernel import Sizes, assemble, empty_kernel
+from solvable.instruments.tangent.spectrum import report_kernel
 from solvable.networks import Neuron, UnitLayer
 from solvable.numerics import activations
 
@@ -123,6 +130,37 @@ def test_many_samples_are_tiled_and_mirrored():
     flat = jnp.concatenate([leaf.reshape(41, 2, -1) for leaf in jacobian(params["w"], params["b"], inputs)], axis=2)
     np.testing.assert_allclose(kernel, jnp.einsum("map,nbp->mnab", flat, flat), rtol=1e-11, atol=1e-11)
     np.testing.assert_allclose(kernel, kernel.transpose(1, 0, 3, 2), rtol=1e-11, atol=1e-11)
+
+
+@given(st.integers(1, 11), st.integers(1, 11), st.integers(1, 5), st.integers(1, 200), st.booleans())
+def test_a_kernel_is_filled_whatever_may_be_kept(count, others, batch, kept, square):
+    rng, calls = np.random.default_rng(count), []
+    first, second = rng.normal(size=(count, 4, 3)), rng.normal(size=(others, 4, 3))
+    second = first if square else second
+
+    def collect(samples):
+        return lambda a, b: calls.append((a, b)) or [Rows(samples[a:b])]
+
+    tile = lambda mine, other: np.einsum("map,nbp->mnab", mine[0].rows, other[0].rows)  # noqa: E731
+    kernel = empty_kernel(count, len(second), 4, np.empty)
+    sizes = Sizes(batch, 100, 100, kept)
+    assemble(kernel, collect(first), None if square else collect(second), tile, sizes)
+    np.testing.assert_allclose(kernel, np.einsum("map,nbp->mnab", first, second), atol=1e-12)
+    if square and kept >= 12 * (count + batch):
+        assert len(calls) == -(-count // min(batch, count))
+
+
+@given(st.integers(1, 40), st.sampled_from([np.float32, np.float64]), st.booleans())
+def test_looking_for_negative_eigenvalues_leaves_a_kernel_as_it_is(size, dtype, positive):
+    rows = np.random.default_rng(size).normal(size=(size, 2, 3 * size)).astype(dtype)
+    kernel = empty_kernel(size, size, 2, lambda shape: np.empty(shape, dtype))
+    kernel[...] = np.einsum("map,nbp->mnab", rows, rows)
+    kernel[...] = (kernel + kernel.transpose(1, 0, 3, 2)) / 2
+    kernel[0, 0] -= 0 if positive else 2 * np.trace(kernel[0, 0]) * np.eye(2, dtype=dtype)
+    before = kernel.copy()
+    with contextlib.nullcontext() if positive else pytest.warns(ValidityWarning, match="has an eigenvalue of -"):
+        report_kernel(kernel, square=True)
+    np.testing.assert_array_equal(kernel, before)
 
 
 def test_kernel_is_the_change_of_outputs_by_a_gradient_step():

@@ -72,6 +72,22 @@ def test_it_is_that_of_the_jacobian_however_it_is_cut():
     assert kernel_distance(expected, 2 * expected) == pytest.approx(0, abs=1e-15)
 
 
+@pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")  # of the Jacobian it is compared with
+def test_a_layer_that_does_more_than_its_kind_is_differentiated_as_a_whole():
+    class Standardised(nn.Conv2d):
+        def forward(self, x):
+            return self._conv_forward(x, self.weight / self.weight.std((1, 2, 3), keepdim=True), self.bias)
+
+    images, last = torch.randn(4, 1, 3, 3, dtype=torch.float64), (nn.Flatten(), nn.Tanh(), nn.Linear(8, 2))
+    normed = nn.Sequential(nn.Flatten(), nn.utils.parametrizations.weight_norm(nn.Linear(9, 8)), *last)
+    hooked = nn.Sequential(nn.Conv2d(1, 2, 2), nn.BatchNorm2d(2), *last)
+    for layer, factor in zip(hooked, (3, 2), strict=False):
+        layer.register_forward_hook(lambda module, args, output, factor=factor: factor * output)
+    for model in (nn.Sequential(Standardised(1, 2, 2), *last), normed, hooked):
+        model = model.double().eval()
+        torch.testing.assert_close(tangent_kernel(model, images), by_jacobian(model, images), rtol=1e-11, atol=1e-11)
+
+
 def test_it_is_that_of_the_same_network_in_jax():
     model, inputs = nn.Sequential(nn.Linear(3, 40), nn.Tanh(), nn.Linear(40, 2)).double(), np.eye(3)
     weights = {name: jnp.asarray(value.numpy()) for name, value in model.state_dict().items()}

@@ -54,11 +54,11 @@ class BatchNorm(eqx.Module):
         """Means and variances of the channels over the batch that this image is one of."""
         try:
             mean = lax.pmean(jnp.mean(image, axis=(1, 2)), BATCH)
-        except NameError as error:
+        except NameError:
             raise OutsideDomain(
                 "this network normalises by the statistics of a batch, and there is none; keep those of some images "
                 "with `freeze_statistics(network, images)`, or map it by `jax.vmap(network, axis_name='batch')`."
-            ) from error
+            ) from None
         return mean, lax.pmean(jnp.mean((image - mean[:, None, None]) ** 2, axis=(1, 2)), BATCH)
 
 

@@ -28,20 +28,23 @@ class Rows(NamedTuple):
 
 Gradients = Factors | Rows
 
+# Rows of so few columns are joined: the copy costs less than a product of its own.
+_SHORT = 1024
+
 
 def compress(gradients: list[Gradients], row_size: int) -> list[Gradients]:
-    """The same gradients in fewer pieces: all rows in one, and of the factors those multiplied out for which that is
+    """The same gradients in fewer pieces: short rows in one, and of the factors those multiplied out for which that is
     cheaper and which are then at most ``row_size`` numbers a sample.
     """
-    rows, factors = [], []
+    short, others = list[Array](), list[Gradients]()
     for each in gradients:
         if isinstance(each, Factors) and _cheaper_in_blocks(each) and _row_size(each) <= row_size:
             each = Rows(_multiply_out(*each))
-        (rows if isinstance(each, Rows) else factors).append(each)
-    return [
-        *([Rows(_library(rows[0].rows).concatenate([each.rows for each in rows], axis=2))] if rows else []),
-        *factors,
-    ]
+        if isinstance(each, Rows) and each.rows.shape[2] <= _SHORT:
+            short.append(each.rows)
+        else:
+            others.append(each)
+    return [*([Rows(_library(short[0]).concatenate(short, axis=2))] if short else []), *others]
 
 
 def _cheaper_in_blocks(factors: Factors) -> bool:

@@ -17,9 +17,9 @@ from solvable.instruments.tangent.models import WeightedFunction, is_torch, weig
 from solvable.instruments.tangent.spectrum import report_kernel
 
 # So much of the bound on memory is for gradients that are kept; and so much for those of one batch on their way.
-_KEPT, _PASSING = 1 / 2, 1 / 8
-# A batch has no more samples than fill this many bytes, as larger ones are not faster, but some in any case.
-_ENOUGH, _FEWEST = 2**23, 8
+_KEPT, _PASSING = 3 / 4, 1 / 8
+# A batch has no more samples than fill this many bytes, or give this many rows: larger ones are not faster.
+_ENOUGH, _ENOUGH_ROWS = 2**24, 160
 # From so many rows on a square kernel has at least so many batches: tiles below its diagonal are mirrored.
 _FEWEST_ROWS, _FEWEST_BATCHES = 512, 4
 
@@ -58,8 +58,8 @@ def tangent_kernel(
     batch_size
         Samples of one pass; chosen from ``max_bytes`` unless given. Changes rounding only.
     max_bytes
-        For gradients, beside the kernel itself: those of all batches are kept where they fit, else computed anew for
-        each tile of the kernel. A single sample may need more.
+        For gradients, beside the kernel itself: those of as many samples as fit are kept and meet all others, which
+        are computed as they pass, once for each such part of the samples. A single sample may need more.
     check
         Look for entries that are not finite and, where ``others`` is left out, for negative eigenvalues beyond
         rounding (one Cholesky factorisation). Skipped inside ``jit`` and ``vmap``.
@@ -115,7 +115,7 @@ def tangent_kernel(
         kernel = _kernel(weighted_function(model, params), inputs, others, outputs, batch_size, max_bytes)
     if check and is_concrete(kernel):
         report_kernel(kernel, square=others is None)
-    return kernel
+    return kernel if is_torch(model) else jnp.asarray(kernel)
 
 
 def choose_outputs(outputs: Any, output_dim: int) -> tuple[np.ndarray, bool]:
@@ -186,9 +186,10 @@ def choose_sizes(
     passing = max(int(_PASSING * max_bytes / itemsize), 1)
     batch = batch_size
     if batch is None:
-        enough = max(int(_ENOUGH / itemsize) // per_sample, _FEWEST)
+        enough = max(int(_ENOUGH / itemsize) // per_sample, -(-_ENOUGH_ROWS // rows))
         batch = max(min(enough, passing // per_sample), 1)
         batch = min(batch, -(-count // _FEWEST_BATCHES)) if count * rows >= _FEWEST_ROWS else batch
+        batch = -(-count // -(-count // batch))
     batch = min(batch, count)
     kept = int(_KEPT * max_bytes / itemsize)
     return Sizes(batch, passing, min(passing // batch, kept // count), kept)
@@ -201,7 +202,7 @@ def assemble(
     tile: Callable[[list[Gradients], list[Gradients]], Any],
     sizes: Sizes,
 ) -> None:
-    """Fill a kernel tile by tile; the last tiles overlap those before them, so that all are of one shape.
+    """Fill a kernel tile by tile: as many rows as may be kept meet all others, which pass by in batches.
 
     Parameters
     ----------
@@ -222,40 +223,39 @@ def assemble(
     ----------
     None.
     """
-    first = _Batches(rows, len(kernel), sizes)
-    second = first if columns is None else _Batches(columns, kernel.shape[1], sizes)
-    for i, (a, b) in enumerate(first.spans):
-        held = first[i]
-        for j, (c, d) in enumerate(second.spans):
-            if second is first and j < i:
-                continue
-            values = tile(held, held if second is first and j == i else second[j])
-            kernel[a:b, c:d] = values
-            if second is first and j > i:
-                kernel[c:d, a:b] = values.swapaxes(0, 1).swapaxes(2, 3) if values.ndim == 4 else values.T
+    square = columns is None
+    first = _spans(len(kernel), sizes.batch)
+    second = first if square else _spans(kernel.shape[1], sizes.batch)
+
+    def fill(i: int, j: int, mine: list[Gradients], other: list[Gradients]) -> None:
+        (a, b), (c, d) = first[i], second[j]
+        values = tile(mine, other)
+        kernel[a:b, c:d] = values
+        if square and j > i:
+            kernel[c:d, a:b] = values.swapaxes(0, 1).swapaxes(2, 3) if values.ndim == 4 else values.T
+
+    start = 0
+    while start < len(first):
+        leading = rows(*first[start])
+        fitting = sizes.kept // sum(math.prod(part.shape) for each in leading for part in each)
+        held = [leading] + [rows(*span) for span in first[start + 1 : start + max(fitting, 1)]]
+        for j in range(start if square else 0, len(second)):
+            passing = held[j - start] if square and j < start + len(held) else (columns or rows)(*second[j])
+            for i, mine in enumerate(held[: j - start + 1] if square else held, start):
+                fill(i, j, mine, passing)
+        start += len(held)
 
 
-class _Batches:
-    """Gradients by batch: kept from their first use where all of them fit."""
-
-    def __init__(self, collect: Callable[[int, int], list[Gradients]], count: int, sizes: Sizes):
-        size = min(sizes.batch, count)
-        starts = [min(start, count - size) for start in range(0, count, size)]
-        self.spans = [(start, start + size) for start in starts]
-        self._collect, self._room, self._kept = collect, sizes.kept / len(starts), dict[int, list[Gradients]]()
-
-    def __getitem__(self, i: int) -> list[Gradients]:
-        if i in self._kept:
-            return self._kept[i]
-        gradients = self._collect(*self.spans[i])
-        if sum(math.prod(part.shape) for each in gradients for part in each) <= self._room:
-            self._kept[i] = gradients
-        return gradients
+def _spans(count: int, size: int) -> list[tuple[int, int]]:
+    """Batches of one size; the last overlaps that before it, so that all are compiled once."""
+    size = min(size, count)
+    starts = [min(start, count - size) for start in range(0, count, size)]
+    return [(start, start + size) for start in starts]
 
 
 def _kernel(
     model: WeightedFunction, inputs: Any, others: Any, outputs: Any, batch_size: int | None, max_bytes: int
-) -> Array:
+) -> Any:
     inputs, others = check_samples(inputs, others)
     plan = plan_gradients(model, inputs)
     chosen, trace = choose_outputs(outputs, plan.outputs)
@@ -270,11 +270,18 @@ def _kernel(
         other = first if others is None else batch_gradients(model, others, directions, sizes.row)
         return multiply_batches(first, other, trace, sizes.block)
     sizes = choose_sizes(count, len(directions), batch_size, max_bytes, dtype.itemsize, per_sample)
-    kernel = np.empty((len(inputs), len(second), *(() if trace else directions.shape[:1] * 2)), dtype)
+    kernel = empty_kernel(
+        len(inputs), len(second), 0 if trace else len(directions), lambda shape: np.empty(shape, dtype)
+    )
     collect = lambda samples: lambda a, b: _some_gradients(model, samples[a:b], directions, sizes.row)  # noqa: E731
     tile = lambda first, second: np.asarray(_tile(first, second, trace, sizes.block))  # noqa: E731
     assemble(kernel, collect(inputs), None if others is None else collect(others), tile, sizes)
-    return jnp.asarray(kernel)
+    return kernel
+
+
+def empty_kernel(samples: int, others: int, chosen: int, new: Callable[[tuple[int, ...]], Any]) -> Any:
+    """An array to fill, (samples, others) or (samples, others, chosen, chosen): in memory a matrix in either case."""
+    return new((samples, chosen, others, chosen)).swapaxes(1, 2) if chosen else new((samples, others))
 
 
 def multiply_batches(first: list[Gradients], second: list[Gradients], trace: bool, block_size: int) -> Any:

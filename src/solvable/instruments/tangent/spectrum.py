@@ -5,9 +5,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy.linalg import cholesky
+from scipy.linalg import cho_factor
 
 from solvable.errors import OutsideDomain, ValidityWarning
+
+# Rows that are mirrored at once.
+_STRIPE = 256
 
 
 def kernel_eigenvalues(kernel: Any) -> Float[np.ndarray, " modes"]:
@@ -54,7 +57,8 @@ def report_kernel(kernel: Any, *, square: bool) -> None:
     Parameters
     ----------
     kernel
-        As for ``kernel_eigenvalues``; may be rectangular where not ``square``.
+        As for ``kernel_eigenvalues``; may be rectangular where not ``square``. Where it lies in memory as a matrix that
+        may be written to, its lower triangle is worked in and then filled again from the upper one.
     square
         Whether both sides are the same samples.
 
@@ -78,12 +82,22 @@ def report_kernel(kernel: Any, *, square: bool) -> None:
     matrix = as_matrix(kernel)
     _check_finite(matrix)
     rounding = _rounding(matrix)
-    raised = np.array(matrix, order="F") if np.shares_memory(matrix, to_numpy(kernel)) else matrix.T
-    raised[np.diag_indices_from(raised)] += rounding
-    try:
-        cholesky(raised, lower=True, overwrite_a=True, check_finite=False)
+    work = np.require(matrix, dtype=np.result_type(matrix, np.float32), requirements=["C", "W"])
+    diagonal = work.diagonal().copy()
+    work[np.diag_indices_from(work)] += rounding
+    try:  # in the upper triangle of the transposed matrix, as LAPACK counts rows and columns
+        cho_factor(work.T, lower=False, overwrite_a=True, check_finite=False)
+        positive = True
     except np.linalg.LinAlgError:
-        _report_negative(np.linalg.eigvalsh(as_matrix(kernel))[::-1], rounding)
+        positive = False
+    for start in range(0, len(work), _STRIPE):
+        rows = slice(start, start + _STRIPE)
+        corner = work[rows, rows]
+        corner[...] = np.triu(corner) + np.triu(corner, 1).T
+        work[rows, :start] = work[:start, rows].T
+    work[np.diag_indices_from(work)] = diagonal
+    if not positive:
+        _report_negative(np.linalg.eigvalsh(work)[::-1], rounding)
 
 
 def as_matrix(kernel: Any) -> np.ndarray:

@@ -1,6 +1,9 @@
 """Tangent kernels of PyTorch models: activations and signals by hooks, all else through torch.func."""
 
+import functools
 import math
+import operator
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,11 +15,14 @@ from torch.nn import functional
 
 from solvable.errors import OutsideDomain
 from solvable.instruments.tangent.gram import Factors, Gradients, Rows, compress
-from solvable.instruments.tangent.kernel import assemble, choose_outputs, choose_sizes, multiply_batches
+from solvable.instruments.tangent.kernel import assemble, choose_outputs, choose_sizes, empty_kernel, multiply_batches
 from solvable.instruments.tangent.products import check_vectors
 
 _NORMALISATIONS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)  # all of them at once
-_PLACES = (nn.Linear, nn.Conv1d, nn.Conv2d, *_NORMALISATIONS)
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_PLACES = (nn.Linear, *_CONVOLUTIONS, *_NORMALISATIONS)
+# Signals of one layer on their way backward at once: more do not stay in a processor's cache.
+_AT_ONCE = 2**20
 
 
 def torch_kernel(
@@ -48,10 +54,12 @@ def torch_kernel(
     directions = torch.as_tensor(chosen, dtype=like.dtype, device=like.device)
     count, per_sample = max(len(inputs), len(second)), collector.entries_per_sample(len(directions))
     sizes = choose_sizes(count, len(directions), batch_size, max_bytes, like.element_size(), per_sample)
-    kernel = like.new_empty((len(inputs), len(second), *(() if trace else directions.shape[:1] * 2)))
+    kernel = empty_kernel(len(inputs), len(second), 0 if trace else len(directions), like.new_empty)
     collect = lambda samples: lambda a, b: collector.gradients(samples[a:b], directions, sizes.row)  # noqa: E731
     tile = lambda first, second: multiply_batches(first, second, trace, sizes.block)  # noqa: E731
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # Of layers that PyTorch differentiates for one direction after the other: they are no slower so than by hand.
+        warnings.filterwarnings("ignore", "There is a performance drop")
         assemble(kernel, collect(inputs), None if others is None else collect(others), tile, sizes)
     return kernel
 
@@ -116,15 +124,15 @@ class Collector:
         _refuse_interactions(model)
         one = self.samples("inputs", inputs)[:1]
         with torch.no_grad():
-            shapes, output = self._shapes(one)
+            signals, output = self._count_signals(one)
             several = self.call(self.trainable, self.samples("inputs", inputs)[:3])
         if not torch.allclose(several[:1], output, rtol=1e-3, atol=1e-5 * float(several.abs().max())):
             raise OutsideDomain(
                 "`model` gives another output for a sample alone than for the same sample among others; a tangent "
                 "kernel needs a model that treats each sample by itself, and draws no random numbers."
             )
-        self.output_dim, self.shapes = output.shape[1], shapes
-        placed = {f"{name}.{part}".lstrip(".") for name in shapes for part in ("weight", "bias")}
+        self.output_dim, self.signals = output.shape[1], signals
+        placed = {f"{name}.{part}".lstrip(".") for name in signals for part in ("weight", "bias")}
         self.loose = {name: value for name, value in self.trainable.items() if name not in placed}
 
     def samples(self, name: str, samples: Any) -> torch.Tensor:
@@ -146,32 +154,37 @@ class Collector:
         return output.reshape(len(samples), -1)
 
     def entries_per_sample(self, chosen: int) -> int:
-        """Numbers that are held for one sample, about."""
-        signals = sum(2 * math.prod(shape) for shape in self.shapes.values())
-        return chosen * (signals + sum(p.numel() for p in self.loose.values())) + signals + 1
+        """Numbers that are held for one sample, about: what layers saw, and their signals."""
+        signals, loose = sum(self.signals.values()), sum(p.numel() for p in self.loose.values())
+        largest = max(self.signals.values(), default=0)
+        return chosen * (signals + 2 * largest + loose) + 2 * signals + 1
 
     def gradients(self, samples: torch.Tensor, directions: torch.Tensor, row_size: int) -> list[Gradients]:
         """Gradients of combinations of outputs, one a row of ``directions``."""
         modules = dict(self.model.named_modules())
-        placed = {modules[name]: name for name in self.shapes}
+        placed = {modules[name]: name for name in self.signals}
         before: dict[str, torch.Tensor] = {}
-        taps: dict[str, torch.Tensor] = {}
+        taps: dict[str, list[torch.Tensor]] = {}
 
-        def add_tap(module: nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> torch.Tensor:
+        def add_taps(module: nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> torch.Tensor:
             name = placed[module]
-            before[name], taps[name] = args[0].detach().clone(), torch.zeros_like(output, requires_grad=True)
-            return output + taps[name]
+            if isinstance(module, _NORMALISATIONS):
+                taps[name] = _own_weights(module, output)
+                return functools.reduce(operator.add, taps[name][1:], _normalised(module, args[0]) * taps[name][0])
+            before[name], taps[name] = args[0].detach().clone(), [torch.zeros_like(output, requires_grad=True)]
+            return output + taps[name][0]
 
         with torch.enable_grad():
-            output = self._hooked(placed, add_tap, samples)
-            signals = [
-                torch.autograd.grad(output, list(taps.values()), direction.expand_as(output), retain_graph=True)
-                for direction in directions
-            ]
+            output = self._hooked(placed, add_taps, samples)
+            at_once = max(_AT_ONCE // (len(samples) * max(self.signals.values(), default=1)), 1)
+            signals = _pull_back(output, [tap for each in taps.values() for tap in each], directions, at_once)
         gradients: list[Gradients] = []
-        for i, name in enumerate(taps):
-            signal = torch.stack([each[i] for each in signals], dim=1)
-            gradients += _of_module(modules[name], before[name], signal)
+        for name, each in taps.items():
+            mine = [signals.pop(0).transpose(0, 1) for _ in each]
+            if name in before:
+                gradients.append(_factors(modules[name], before.pop(name), mine[0]))
+            else:
+                gradients += [Rows(signal.flatten(2)) for signal in mine]
         return compress([*gradients, *self._loose_gradients(samples, directions)], row_size)
 
     def _hooked(self, modules: Any, hook: Callable[..., Any], samples: torch.Tensor) -> torch.Tensor:
@@ -182,8 +195,8 @@ class Collector:
             for handle in handles:
                 handle.remove()
 
-    def _shapes(self, one: torch.Tensor) -> tuple[dict[str, tuple[int, ...]], torch.Tensor]:
-        """Output shapes of the known layers that see each sample once, samples first, and share no weight."""
+    def _count_signals(self, one: torch.Tensor) -> tuple[dict[str, int], torch.Tensor]:
+        """How many signals each known layer has that sees a sample once and shares no weight; and the output."""
         owners = Counter(id(p) for _, p in self.model.named_parameters(remove_duplicate=False))
         known = {
             module: name
@@ -191,15 +204,16 @@ class Collector:
             if _is_known(module) and all(owners[id(p)] == 1 for p in module.parameters(recurse=False))
         }
         calls: Counter[nn.Module] = Counter()
-        shapes: dict[str, tuple[int, ...]] = {}
+        counts: dict[str, int] = {}
 
         def note(module: nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> None:
             calls[module] += 1
             if len(args) == 1 and len(output) == 1 == len(args[0]):
-                shapes[known[module]] = tuple(output.shape)
+                own = sum(p.numel() for p in module.parameters(recurse=False))
+                counts[known[module]] = own if isinstance(module, _NORMALISATIONS) else output.numel()
 
         output = self._hooked(known, note, one)
-        return {name: shape for name, shape in shapes.items() if calls[self.model.get_submodule(name)] == 1}, output
+        return {name: count for name, count in counts.items() if calls[self.model.get_submodule(name)] == 1}, output
 
     def _loose_gradients(self, samples: torch.Tensor, directions: torch.Tensor) -> list[Gradients]:
         if not self.loose:
@@ -232,12 +246,17 @@ def _plain_attention() -> Iterator[None]:
 
 
 def _is_known(module: nn.Module) -> bool:
-    if isinstance(module, nn.Conv1d | nn.Conv2d) and (module.groups > 1 or isinstance(module.padding, str)):
+    """Whether a layer does what its kind does, and only that."""
+    kind = next((kind for kind in _PLACES if isinstance(module, kind)), None)
+    weights = dict(module.named_parameters(recurse=False))
+    if kind is None or not {"weight"} <= set(weights) <= {"weight", "bias"} or module._forward_hooks:
         return False
-    if isinstance(module, nn.Conv1d | nn.Conv2d) and module.padding_mode != "zeros":
+    if any(getattr(type(module), name, None) is not getattr(kind, name, None) for name in ("forward", "_conv_forward")):
         return False
-    mine = list(module.parameters(recurse=False))
-    return isinstance(module, _PLACES) and bool(mine) and all(p.requires_grad for p in mine)
+    if isinstance(module, _CONVOLUTIONS):
+        plain = module.groups == 1 and not isinstance(module.padding, str) and module.padding_mode == "zeros"
+        return plain and all(weight.requires_grad for weight in weights.values())
+    return all(weight.requires_grad for weight in weights.values())
 
 
 def _refuse_interactions(model: nn.Module) -> None:
@@ -254,35 +273,48 @@ def _refuse_interactions(model: nn.Module) -> None:
             raise OutsideDomain(f"{where} has no weights yet; call the model once on a batch.")
 
 
-def _of_module(module: Any, before: torch.Tensor, signals: torch.Tensor) -> list[Gradients]:
+def _pull_back(
+    output: torch.Tensor, taps: list[torch.Tensor], directions: torch.Tensor, at_once: int
+) -> list[torch.Tensor]:
+    """Signals at every tap, (chosen, samples, ...): several in a pass, or one by one where a layer allows no more."""
+    directions = directions[:, None].expand(-1, *output.shape)
+    pull_one = lambda direction: torch.autograd.grad(output, taps, direction, retain_graph=True)  # noqa: E731
+    try:
+        return list(torch.func.vmap(pull_one, chunk_size=at_once)(directions))
+    except RuntimeError:
+        return [torch.stack(signals) for signals in zip(*map(pull_one, directions), strict=True)]
+
+
+def _own_weights(module: Any, output: torch.Tensor) -> list[torch.Tensor]:
+    """For each sample its own copy of the gains and biases of a normalisation, shaped to meet its output."""
+    ones = [1] * (output.ndim - 1 - module.weight.ndim)
+    around = (ones, []) if isinstance(module, nn.LayerNorm) else ([], ones)
+    shape = [len(output), *around[0], *module.weight.shape, *around[1]]
+    weights = [weight.detach().reshape(shape[1:]) for weight in module.parameters(recurse=False)]
+    return [weight.expand(shape).clone().requires_grad_() for weight in weights]
+
+
+def _factors(module: Any, before: torch.Tensor, signals: torch.Tensor) -> Factors:
     """Gradients of a layer's own weights from what it saw and the signals behind it, (samples, chosen, ...)."""
     samples, chosen = signals.shape[:2]
-    if isinstance(module, _NORMALISATIONS):
-        spread = _normalised(module, before)
-        if isinstance(module, nn.LayerNorm):
-            axes = [axis + 2 for axis in range(spread.ndim - 1 - len(module.normalized_shape))]
-        else:
-            axes = list(range(3, signals.ndim))
-        total = lambda array: (array.sum(dim=axes) if axes else array).reshape(samples, chosen, -1)  # noqa: E731
-        gains, biases = Rows(total(signals * spread[:, None])), Rows(total(signals))
-        return [gains] if module.bias is None else [gains, biases]
     if isinstance(module, nn.Linear):
         inner = before.reshape(samples, -1, before.shape[-1])
-        outer = signals.reshape(samples, chosen, -1, signals.shape[-1])
-    else:
-        inner = _patches(module, before).transpose(1, 2)
-        outer = signals.flatten(3).transpose(2, 3)
-    if module.bias is not None:
-        inner = functional.pad(inner, (0, 1), value=1.0)
-    return [Factors(inner, outer)]
+        inner = inner if module.bias is None else functional.pad(inner, (0, 1), value=1.0)
+        return Factors(inner, signals.reshape(samples, chosen, -1, signals.shape[-1]))
+    return Factors(_patches(module, before).transpose(1, 2), signals.flatten(3).transpose(2, 3))
 
 
-def _patches(module: nn.Conv1d | nn.Conv2d, before: torch.Tensor) -> torch.Tensor:
-    """What each position of a convolution sees: (samples, channels x kernel, positions)."""
-    sizes = [module.kernel_size, module.dilation, module.padding, module.stride]
-    if isinstance(module, nn.Conv1d):
-        before, sizes = before[:, :, None], [(first, size[0]) for first, size in zip((1, 1, 0, 1), sizes, strict=True)]
-    return functional.unfold(before, *sizes)
+def _patches(module: Any, before: torch.Tensor) -> torch.Tensor:
+    """What each position of a convolution sees: (samples, channels x kernel (+ 1 for a bias), positions)."""
+    windows = functional.pad(before, [width for width in reversed(module.padding) for _ in range(2)])
+    for axis, (size, gap, stride) in enumerate(zip(module.kernel_size, module.dilation, module.stride, strict=True), 2):
+        windows = windows.unfold(axis, gap * (size - 1) + 1, stride)[..., ::gap]
+    axes = len(module.kernel_size)
+    windows = windows.permute(0, 1, *range(2 + axes, 2 + 2 * axes), *range(2, 2 + axes))
+    inner = math.prod(windows.shape[1 : 2 + axes])
+    patches = before.new_ones(len(before), inner + (module.bias is not None), math.prod(windows.shape[2 + axes :]))
+    patches[:, :inner].view(windows.shape).copy_(windows)
+    return patches
 
 
 def _normalised(module: Any, before: torch.Tensor) -> torch.Tensor:
@@ -290,4 +322,6 @@ def _normalised(module: Any, before: torch.Tensor) -> torch.Tensor:
         return functional.layer_norm(before, module.normalized_shape, eps=module.eps)
     if isinstance(module, nn.GroupNorm):
         return functional.group_norm(before, module.num_groups, eps=module.eps)
-    return functional.batch_norm(before, module.running_mean, module.running_var, eps=module.eps)
+    shape = (-1,) + (1,) * (before.ndim - 2)
+    scale = (module.running_var + module.eps).rsqrt()
+    return (before - module.running_mean.reshape(shape)) * scale.reshape(shape)

@@ -270,7 +270,7 @@ def draw_growth(path):
         weights = sum(leaf.size for leaf in jax.tree.leaves(network) if hasattr(leaf, "size"))
         return weights, least_seconds(lambda: jax.block_until_ready(tangent_kernel(network, images, check=False)))
 
-    counts, factors = np.array([32, 64, 128, 256, 512]), (1, 2, 3, 4, 6)
+    counts, factors = np.array([32, 64, 128, 256, 512, 1024]), (1, 2, 3, 4, 6)
     by_samples = np.array([time_one(int(n), 1)[1] for n in counts])
     by_weights = np.array([time_one(64, factor) for factor in factors])
     figure = Figure(figsize=(8, 3.4), layout="constrained")
@@ -278,6 +278,8 @@ def draw_growth(path):
     left.loglog(counts, by_samples, "o-", label="LeNet, 10 outputs")
     left.loglog(counts, by_samples[-1] * (counts / counts[-1]) ** 2, "k--", label="square of the samples")
     left.set(xlabel="samples", ylabel="seconds")
+    left.set_xticks(counts, labels=[str(count) for count in counts], minor=False)
+    left.minorticks_off()
     right.loglog(*by_weights.T, "o-", label="LeNets of several widths, 64 samples")
     right.loglog(
         by_weights[:, 0], by_weights[-1, 1] * by_weights[:, 0] / by_weights[-1, 0], "k--", label="number of weights"

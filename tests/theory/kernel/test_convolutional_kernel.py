@@ -75,6 +75,28 @@ def test_the_network_is_that_of_the_definition():
         )
 
 
+@pytest.mark.parametrize(("read_out", "activation"), [("pool", activations.relu), ("flatten", activations.erf)])
+def test_jacobians_of_many_channels_have_it_on_average(read_out, activation):
+    """Gradients in every weight, multiplied out: 64 networks, whose scatter says how near their mean must be."""
+    output = lambda network, image: network(image)[0]  # noqa: E731
+
+    @eqx.filter_jit
+    @eqx.filter_vmap
+    def kernel(key):
+        network = networks.initialise_convolution(
+            key, channels=(100, 100), image_shape=IMAGES.shape[1:], read_out=read_out, activation=activation
+        )
+        gradients = jax.tree.leaves(eqx.filter_vmap(eqx.filter_grad(output), in_axes=(None, 0))(network, IMAGES))
+        rows = jnp.concatenate([leaf.reshape(len(IMAGES), -1) for leaf in gradients], axis=1)
+        return rows @ rows.T
+
+    draws = kernel(jax.random.split(jax.random.key(1), 64))
+    limit = convolutional_tangent_kernel(IMAGES, convolutions=2, read_out=read_out, activation=activation)
+    error = jnp.std(draws, axis=0, ddof=1) / 8
+    assert jnp.all(error < 0.05 * jnp.diag(limit).min())
+    np.testing.assert_array_less(jnp.abs(jnp.mean(draws, axis=0) - limit), 4 * error)
+
+
 def test_refusals():
     with pytest.raises(OutsideDomain, match="`filter_size` is 2"):
         convolutional_tangent_kernel(IMAGES, convolutions=1, filter_size=2)

@@ -71,7 +71,7 @@ class EnsembleInTime(Claim):
     target_scale: float = 2.0
     steps: tuple[int, ...] = (2, 5, 10, 20, 40)
     draws: int = 3000
-    full = dict(depth=3, width=256, draws=2000, steps=(2, 5, 10, 20, 30, 60, 200))
+    full = dict(depth=3, width=256, draws=2000, steps=(2, 5, 10, 20, 30, 60))
 
     def predict(self) -> xr.Dataset:
         import jax.numpy as jnp
@@ -246,7 +246,7 @@ class MomentumOscillates(Claim):
     time_step: float = 0.05  # h
     horizon: float = 8.0  # time
     draws: int = 100
-    full = dict(depth=3, time_step=0.02)
+    full = dict(depth=3, time_step=0.04)
 
     def _record(self) -> np.ndarray:
         import numpy as np

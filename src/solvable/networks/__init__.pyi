@@ -65,6 +65,7 @@ from .units import Neuron as Neuron
 from .units import PatchMonomials as PatchMonomials
 from .units import Unit as Unit
 from .vgg import VGG as VGG
+from .vgg import VGG_16 as VGG_16
 from .vgg import vgg as vgg
 from .wide_convolution import WideConvolution as WideConvolution
 from .wide_convolution import initialise_convolution as initialise_convolution

@@ -1,7 +1,8 @@
-"""What the claims share: digits as images, LeNet on them, and how its kernel moves while it trains."""
+"""What the claims share: images, networks on them, and how their kernels move while they train."""
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Array
 
-    from solvable.networks import LeNet
+    from solvable.networks import VGG, LeNet, ResNet
+
+_SIDES = {"digits": 28, "fashion": 28}  # pixels; of other data 32
+_FROZEN_ON = 500  # images of whose statistics a normalised network is made a function of one image
 
 
 class Setting(Protocol):
@@ -46,6 +50,8 @@ class KernelSetting(Setting, Protocol):
     """Parameters of a claim about kernels."""
 
     @property
+    def network(self) -> str: ...
+    @property
     def num_probes(self) -> int: ...
     @property
     def references(self) -> tuple[int, ...]: ...
@@ -55,30 +61,45 @@ class KernelSetting(Setting, Protocol):
 
 @cache
 def load_images(data: str, image_side: int, train_size: int) -> tuple[Array, np.ndarray, Array, Array]:
-    """Standardised images and labels to train on, then those of a thousand others to test with."""
+    """Standardised images and labels to train on, then those of a thousand others, if there are, to test with."""
     import jax.numpy as jnp
     import numpy as np
 
-    labelled = tasks.load_digits() if data == "digits" else tasks.load_fashion_mnist()
+    loaders = {"digits": tasks.load_digits, "fashion": tasks.load_fashion_mnist}
+    labelled = loaders[data]() if data in loaders else tasks.load_cifar10(data)
     order = np.random.default_rng(0).permutation(len(labelled.labels))[: train_size + 1000]
-    shrink = 28 // image_side
-    images = labelled.inputs[order].reshape(-1, 1, image_side, shrink, image_side, shrink).mean(axis=(3, 5))
+    if len(order) <= train_size:
+        raise OutsideDomain(f"`train_size` is {train_size}, but `data` has {len(order)} images; use fewer.")
+    shrink = _SIDES.get(data, 32) // image_side
+    images = labelled.inputs[order].reshape(len(order), -1, image_side, shrink, image_side, shrink).mean(axis=(3, 5))
     seen = images[:train_size]
     images, labels = jnp.asarray((images - seen.mean()) / seen.std(), jnp.float32), labelled.labels[order]
     return images[:train_size], labels[:train_size], images[train_size:], jnp.asarray(labels[train_size:])
 
 
-def make_network(claim: Setting, key: jax.Array) -> LeNet:
+def make_lenet(claim: Setting, image_channels: int, key: jax.Array) -> LeNet:
     import jax.numpy as jnp
 
     return networks.lenet(
         key,
         image_side=claim.image_side,
+        image_channels=image_channels,
         channels=claim.channels,
         kernel_side=claim.kernel_side,
         widths=claim.widths,
         dtype=jnp.float32,
     )
+
+
+def _make_network(claim: KernelSetting, image_channels: int, key: jax.Array) -> LeNet | ResNet | VGG:
+    import jax.numpy as jnp
+
+    if claim.network == "lenet":
+        return make_lenet(claim, image_channels, key)
+    if claim.network == "resnet":
+        return networks.resnet(key, widths=claim.channels, image_channels=image_channels, dtype=jnp.float32)
+    stages = tuple((width,) * len(stage) for width, stage in zip(claim.channels, networks.VGG_16, strict=False))
+    return networks.vgg(key, widths=stages, image_channels=image_channels, dtype=jnp.float32)
 
 
 def record_steps(claim: KernelSetting) -> np.ndarray:
@@ -103,7 +124,7 @@ def follow_kernel(claim: KernelSetting, labels: np.ndarray, record: np.ndarray, 
 
     def run(labels, start_key, train_key):
         checkpoints = training.record_classifier(
-            make_network(claim, start_key),
+            _make_network(claim, images.shape[1], start_key),
             images,
             labels,
             key=train_key,
@@ -113,8 +134,11 @@ def follow_kernel(claim: KernelSetting, labels: np.ndarray, record: np.ndarray, 
             record=record,
             replacement=True,
         )
-        kernels = checkpoints.map(lambda network: instruments.tangent_kernel(network, images[: claim.num_probes]))
-        return instruments.kernel_distances(kernels)
+        return instruments.kernel_distances(checkpoints.map(kernel))
+
+    def kernel(network):
+        frozen = network if claim.network == "lenet" else networks.freeze_statistics(network, images[:_FROZEN_ON])
+        return instruments.tangent_kernel(frozen, images[: claim.num_probes])
 
     distances = np.median(np.asarray(follow(labels, jax.random.split(key, claim.seeds)), float), axis=0)
     if not np.all(np.isfinite(distances)):
@@ -122,10 +146,22 @@ def follow_kernel(claim: KernelSetting, labels: np.ndarray, record: np.ndarray, 
     return distances
 
 
-def check_steps(claim: Setting, name: str, steps: tuple[int, ...], up_to: int) -> None:
+def check_kernel_setting(claim: KernelSetting) -> None:
+    """As ``check_setting``, and of the kernel and its references. Raises OutsideDomain."""
+    check_choice("network", claim.network, ("lenet", "resnet", "vgg"))
+    check_count("gap", claim.gap)
+    check_count("num_probes", claim.num_probes)
+    check_setting(claim, "references", claim.references, up_to=claim.steps - claim.gap)
+
+
+def check_setting(claim: Setting, name: str, steps: tuple[int, ...], up_to: int) -> None:
     """Raise OutsideDomain for steps out of range or order, unknown data, or images that do not shrink to the side."""
-    check_choice("data", claim.data, ("digits", "fashion"))
-    check_choice("image_side", claim.image_side, (7, 14, 28))
+    if claim.data not in _SIDES and not os.path.isdir(claim.data):
+        raise OutsideDomain(
+            f"`data` is {claim.data!r}; it must be 'digits', 'fashion', or the directory of CIFAR-10's binary files."
+        )
+    side = _SIDES.get(claim.data, 32)
+    check_choice("image_side", claim.image_side, (side // 4, side // 2, side))
     for count in ("train_size", "batch_size", "seeds", "steps"):
         check_count(count, getattr(claim, count))
     if steps[0] < 0 or steps[-1] > up_to or any(later <= earlier for earlier, later in pairwise(steps)):

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from solvable import instruments
 from solvable.claims import Claim, Source, fraction_wrong, observables
 from solvable.claims.instruments.zhou2025._panels import draw_panels
-from solvable.claims.instruments.zhou2025._setting import check_steps, follow_kernel, load_images, record_steps
-from solvable.errors import check_count
+from solvable.claims.instruments.zhou2025._setting import check_kernel_setting, follow_kernel, load_images, record_steps
 
 if TYPE_CHECKING:
     import jax
@@ -24,6 +23,9 @@ class ConeEffect(Claim):
     root of the time between, which is half the exponent of diffusion; the kernel has slowed if it moves less than a
     third of its first way in an equal time; and it moves if it does not stand still, as a lazy one would. That there is
     a cone at all is what ``instruments.find_phases`` says.
+    With normalised networks of 8, 16, 32 channels on 1000 images of Fashion-MNIST distances are bounded as well, but for
+    the ResNet the cone is a third of the way from the start, too wide for ``find_phases``, and the VGG enters it only at
+    step 700: the claim then fails.
     Breaks as `learning_rate` grows: SGD is then unstable, and the kernel never settles.
     """
 
@@ -31,7 +33,8 @@ class ConeEffect(Claim):
     metric = fraction_wrong("has_cone", "bounded", "slowed", "moves")
     tolerance = 0.01  # measured: 0 over eight seeds
 
-    data: str = "digits"  # or "fashion": Fashion-MNIST where it is installed
+    data: str = "digits"  # "fashion": Fashion-MNIST where it is installed; or the directory of CIFAR-10's binary files
+    network: str = "lenet"  # "resnet": ResNet-20 with `channels` 16,32,64; "vgg": VGG-16 with 64,128,256,512,512
     steps: int = 1000  # T
     references: tuple[int, ...] = (400, 500, 600)  # tau, steps in the second phase
     gap: int = 100  # dt of the kernel's velocity, in steps
@@ -40,9 +43,9 @@ class ConeEffect(Claim):
     train_size: int = 1000
     num_probes: int = 20  # n, images of the kernel
     image_side: int = 14
-    channels: tuple[int, ...] = (12,)  # of each convolution
-    kernel_side: int = 5  # pixels
-    widths: tuple[int, ...] = (32,)  # of each dense layer
+    channels: tuple[int, ...] = (12,)  # of each convolution, or stage of them
+    kernel_side: int = 5  # pixels, of LeNet
+    widths: tuple[int, ...] = (32,)  # of each dense layer of LeNet
     seeds: int = 1
     full = dict(
         image_side=28, channels=(6, 16), widths=(120, 84), train_size=4000, num_probes=50, seeds=3, steps=1500,
@@ -74,9 +77,7 @@ class ConeEffect(Claim):
         )
 
     def validate(self) -> None:
-        check_count("gap", self.gap)
-        check_count("num_probes", self.num_probes)
-        check_steps(self, "references", self.references, up_to=self.steps - self.gap)
+        check_kernel_setting(self)
 
     def _label(self, coords=None, **variables) -> xr.Dataset:
         along = {name: ("reference", variables.pop(name)) for name in ("slowed", "moves")}

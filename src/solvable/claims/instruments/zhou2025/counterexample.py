@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from solvable import instruments
-from solvable.claims import Claim, Source, fraction_wrong, observables
-from solvable.claims.instruments.zhou2025._panels import draw_panels
-from solvable.claims.instruments.zhou2025._setting import check_steps, follow_kernel, load_images, record_steps
-from solvable.errors import check_count
+from solvable.claims import Source, fraction_wrong, observables
+from solvable.claims.instruments.zhou2025._setting import follow_kernel, load_images, record_steps
+from solvable.claims.instruments.zhou2025.cone import ConeEffect
 
 if TYPE_CHECKING:
     import jax
     import xarray as xr
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
 
 
-class NoSecondPhase(Claim):
+class NoSecondPhase(ConeEffect):
     """The two phases are not universal: there is training in which the kernel keeps turning throughout.
 
     The paper does not say how it got there. Here labels are drawn at random, which the network learns one by one. As
@@ -28,24 +25,6 @@ class NoSecondPhase(Claim):
     source = Source("zhou2025", "Fig. 3 and Sec. 5", "law")
     metric = fraction_wrong("keeps_turning", "as_fast")
     tolerance = 0.01  # measured: 0 over eight seeds
-
-    data: str = "digits"  # or "fashion": Fashion-MNIST where it is installed
-    steps: int = 1000  # T
-    references: tuple[int, ...] = (400, 500, 600)  # tau, where it has rested for long with the right labels
-    gap: int = 100  # dt of the kernel's velocity, in steps
-    learning_rate: float = 0.05
-    batch_size: int = 32
-    train_size: int = 1000
-    num_probes: int = 20  # n, images of the kernel
-    image_side: int = 14
-    channels: tuple[int, ...] = (12,)  # of each convolution
-    kernel_side: int = 5  # pixels
-    widths: tuple[int, ...] = (32,)  # of each dense layer
-    seeds: int = 1
-    full = dict(
-        image_side=28, channels=(6, 16), widths=(120, 84), train_size=4000, num_probes=50, seeds=3, steps=1500,
-        learning_rate=0.03, references=(450, 600, 900), gap=150,
-    )  # fmt: skip
 
     def predict(self) -> xr.Dataset:
         return observables(keeps_turning=1.0, as_fast=1.0)
@@ -65,11 +44,3 @@ class NoSecondPhase(Claim):
             as_fast=float(motion[0] < 5 * later.mean()),
             distance=(("since", "step"), distances),
         )
-
-    def validate(self) -> None:
-        check_count("gap", self.gap)
-        check_count("num_probes", self.num_probes)
-        check_steps(self, "references", self.references, up_to=self.steps - self.gap)
-
-    def draw(self, ax: Axes, prediction: xr.Dataset, measurement: xr.Dataset) -> list[Artist]:
-        return draw_panels(ax, measurement["distance"], self.references, self.gap)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from solvable import training
 from solvable.claims import Claim, Source, fraction_wrong, observables
-from solvable.claims.instruments.zhou2025._setting import check_steps, load_images, make_network
+from solvable.claims.instruments.zhou2025._setting import check_setting, load_images, make_lenet
 from solvable.errors import OutsideDomain
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class SwitchingGain(Claim):
     metric = fraction_wrong("accuracy_rank", "beats_lazy")
     tolerance = 0.01  # measured: 0 over eight seeds
 
-    data: str = "digits"  # or "fashion": Fashion-MNIST where it is installed
+    data: str = "digits"  # "fashion": Fashion-MNIST where it is installed; or the directory of CIFAR-10's binary files
     steps: int = 300  # T
     switches: tuple[int, ...] = (10, 50, 300)  # t, the last without any linearised training
     learning_rate: float = 0.05
@@ -62,7 +62,7 @@ class SwitchingGain(Claim):
         def run(key):
             start_key, train_key = jax.random.split(key)
             trained = training.train_then_linearise(
-                make_network(self, start_key),
+                make_lenet(self, images.shape[1], start_key),
                 images,
                 labels,
                 switches=np.array([0, *self.switches]),
@@ -87,7 +87,7 @@ class SwitchingGain(Claim):
         )
 
     def validate(self) -> None:
-        check_steps(self, "switches", self.switches, up_to=self.steps)
+        check_setting(self, "switches", self.switches, up_to=self.steps)
         if self.switches[0] == 0:
             raise OutsideDomain(f"`switches` is {self.switches}; leave out 0, which is always there.")
 

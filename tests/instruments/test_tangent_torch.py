@@ -83,9 +83,30 @@ def test_a_layer_that_does_more_than_its_kind_is_differentiated_as_a_whole():
     hooked = nn.Sequential(nn.Conv2d(1, 2, 2), nn.BatchNorm2d(2), *last)
     for layer, factor in zip(hooked, (3, 2), strict=False):
         layer.register_forward_hook(lambda module, args, output, factor=factor: factor * output)
-    for model in (nn.Sequential(Standardised(1, 2, 2), *last), normed, hooked):
+    deep = nn.Sequential(nn.Unflatten(1, (1, 1)), nn.Conv3d(1, 2, (1, 2, 2), padding=(0, 1, 1), stride=2), *last)
+    for model in (nn.Sequential(Standardised(1, 2, 2), *last), normed, hooked, deep):
         model = model.double().eval()
         torch.testing.assert_close(tangent_kernel(model, images), by_jacobian(model, images), rtol=1e-11, atol=1e-11)
+
+
+class Bare(nn.Module):
+    """Weights that belong to no layer; with them, or without, layers that the output does not depend on."""
+
+    def __init__(self, layers):
+        super().__init__()
+        self.weights = nn.Parameter(torch.randn(9, 2))
+        self.used, self.unused = (nn.Linear(9, 9), nn.LayerNorm(9)) if layers else (nn.Identity(), nn.Identity())
+
+    def forward(self, x):
+        x = x.flatten(1)
+        self.unused(x)
+        return torch.tanh(self.used(x)) @ self.weights
+
+
+@pytest.mark.parametrize("layers", [True, False])
+def test_weights_need_no_layer_and_layers_no_use(layers):
+    model, images = Bare(layers).double(), torch.randn(4, 1, 3, 3, dtype=torch.float64)
+    torch.testing.assert_close(tangent_kernel(model, images), by_jacobian(model, images), rtol=1e-11, atol=1e-11)
 
 
 def test_it_is_that_of_the_same_network_in_jax():

@@ -277,8 +277,13 @@ def _pull_back(
     output: torch.Tensor, taps: list[torch.Tensor], directions: torch.Tensor, at_once: int
 ) -> list[torch.Tensor]:
     """Signals at every tap, (chosen, samples, ...): several in a pass, or one by one where a layer allows no more."""
+    if not taps:
+        return []
     directions = directions[:, None].expand(-1, *output.shape)
-    pull_one = lambda direction: torch.autograd.grad(output, taps, direction, retain_graph=True)  # noqa: E731
+    # A layer that the output does not depend on has zeros.
+    pull_one = lambda direction: torch.autograd.grad(  # noqa: E731
+        output, taps, direction, retain_graph=True, materialize_grads=True
+    )
     try:
         return list(torch.func.vmap(pull_one, chunk_size=at_once)(directions))
     except RuntimeError:

@@ -287,11 +287,13 @@ def test_paths_without_a_readable_file_are_refused(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(io, "open", refuse)
-    monkeypatch.setattr("builtins.open", refuse)
     for name in ("locked.csv", "locked.npz"):
-        with pytest.raises(OutsideDomain, match=f"{name}.*Permission denied"):
-            load_labelled(write_locked(tmp_path / name))
+        path = write_locked(tmp_path / name)
+        with monkeypatch.context() as patch:
+            patch.setattr(io, "open", refuse)
+            patch.setattr("builtins.open", refuse)
+            with pytest.raises(OutsideDomain, match=f"{name}.*Permission denied"):
+                load_labelled(path)
 
 
 def write_locked(path):

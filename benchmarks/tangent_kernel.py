@@ -168,12 +168,10 @@ def measure(side, name, samples, folder):
 def against_torch(name):
     samples, asked = NETWORKS[name]
     with tempfile.TemporaryDirectory() as folder:
-        found, expected, ours, theirs = (f"{folder}/torch.npy", f"{folder}/theirs.npy", [], [])
-        for _ in range(ROUNDS):  # in turn, as the speed of a shared machine changes
-            theirs.append(measure("theirs", name, samples, folder))
-            ours.append(measure("torch", name, samples, folder))
-        theirs, ours = (min(each, key=lambda one: one["seconds"]) for each in (theirs, ours))
-        kernels = [np.load(path) for path in (found, expected)]
+        sides = ("torch", "theirs")  # in turn, as the speed of a shared machine changes
+        runs = [[measure(side, name, samples, folder) for side in sides] for _ in range(ROUNDS)]
+        ours, theirs = (min(each, key=lambda run: run["seconds"]) for each in zip(*runs, strict=True))
+        kernels = [np.load(f"{folder}/{side}.npy") for side in sides]
         off = float(np.abs(kernels[0] - kernels[1]).max() / np.abs(kernels[1]).max())
         ratio = theirs["seconds"] / ours["seconds"]
         yield (

@@ -189,7 +189,7 @@ def choose_sizes(
         enough = max(int(_ENOUGH / itemsize) // per_sample, -(-_ENOUGH_ROWS // rows))
         batch = max(min(enough, passing // per_sample), 1)
         batch = min(batch, -(-count // _FEWEST_BATCHES)) if count * rows >= _FEWEST_ROWS else batch
-        batch = -(-count // -(-count // batch))
+        batch = -(-count // -(-count // batch))  # as many batches, but the last as large as the others
     batch = min(batch, count)
     kept = int(_KEPT * max_bytes / itemsize)
     return Sizes(batch, passing, min(passing // batch, kept // count), kept)
@@ -223,7 +223,7 @@ def assemble(
     ----------
     None.
     """
-    square = columns is None
+    square, collect = columns is None, columns or rows
     first = _spans(len(kernel), sizes.batch)
     second = first if square else _spans(kernel.shape[1], sizes.batch)
 
@@ -240,7 +240,7 @@ def assemble(
         fitting = sizes.kept // sum(math.prod(part.shape) for each in leading for part in each)
         held = [leading] + [rows(*span) for span in first[start + 1 : start + max(fitting, 1)]]
         for j in range(start if square else 0, len(second)):
-            passing = held[j - start] if square and j < start + len(held) else (columns or rows)(*second[j])
+            passing = held[j - start] if square and j < start + len(held) else collect(*second[j])
             for i, mine in enumerate(held[: j - start + 1] if square else held, start):
                 fill(i, j, mine, passing)
         start += len(held)

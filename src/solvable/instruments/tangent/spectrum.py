@@ -83,21 +83,30 @@ def report_kernel(kernel: Any, *, square: bool) -> None:
     _check_finite(matrix)
     rounding = _rounding(matrix)
     work = np.require(matrix, dtype=np.result_type(matrix, np.float32), requirements=["C", "W"])
-    diagonal = work.diagonal().copy()
-    work[np.diag_indices_from(work)] += rounding
-    try:  # in the upper triangle of the transposed matrix, as LAPACK counts rows and columns
-        cho_factor(work.T, lower=False, overwrite_a=True, check_finite=False)
-        positive = True
-    except np.linalg.LinAlgError:
-        positive = False
-    for start in range(0, len(work), _STRIPE):
-        rows = slice(start, start + _STRIPE)
-        corner = work[rows, rows]
-        corner[...] = np.triu(corner) + np.triu(corner, 1).T
-        work[rows, :start] = work[:start, rows].T
-    work[np.diag_indices_from(work)] = diagonal
-    if not positive:
+    if not _is_positive(work, rounding):
         _report_negative(np.linalg.eigvalsh(work)[::-1], rounding)
+
+
+def _is_positive(matrix: np.ndarray, raised_by: float) -> bool:
+    """Whether a symmetric matrix has a Cholesky factor once its diagonal is raised; it is left as it was.
+
+    The factor takes the place of the lower triangle, which is then filled again from the upper one: no copy is made.
+    """
+    diagonal = matrix.diagonal().copy()
+    matrix[np.diag_indices_from(matrix)] += raised_by
+    try:  # in the upper triangle of the transposed matrix, as LAPACK counts rows and columns
+        cho_factor(matrix.T, lower=False, overwrite_a=True, check_finite=False)
+    except np.linalg.LinAlgError:
+        return False
+    else:
+        return True
+    finally:
+        for start in range(0, len(matrix), _STRIPE):
+            rows = slice(start, start + _STRIPE)
+            corner = matrix[rows, rows]
+            corner[...] = np.triu(corner) + np.triu(corner, 1).T
+            matrix[rows, :start] = matrix[:start, rows].T
+        matrix[np.diag_indices_from(matrix)] = diagonal
 
 
 def as_matrix(kernel: Any) -> np.ndarray:

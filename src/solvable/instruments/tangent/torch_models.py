@@ -1,8 +1,6 @@
 """Tangent kernels of PyTorch models: activations and signals by hooks, all else through torch.func."""
 
-import functools
 import math
-import operator
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -122,10 +120,10 @@ class Collector:
             raise OutsideDomain("`model` has no parameter that requires a gradient: no weights to differentiate by.")
         self.like = next(iter(self.trainable.values()))
         _refuse_interactions(model)
-        one = self.samples("inputs", inputs)[:1]
+        few = self.samples("inputs", inputs)[:3]
         with torch.no_grad():
-            signals, output = self._count_signals(one)
-            several = self.call(self.trainable, self.samples("inputs", inputs)[:3])
+            signals, output = self._count_signals(few[:1])
+            several = self.call(self.trainable, few)
         if not torch.allclose(several[:1], output, rtol=1e-3, atol=1e-5 * float(several.abs().max())):
             raise OutsideDomain(
                 "`model` gives another output for a sample alone than for the same sample among others; a tangent "
@@ -169,8 +167,8 @@ class Collector:
         def add_taps(module: nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> torch.Tensor:
             name = placed[module]
             if isinstance(module, _NORMALISATIONS):
-                taps[name] = _own_weights(module, output)
-                return functools.reduce(operator.add, taps[name][1:], _normalised(module, args[0]) * taps[name][0])
+                gains, *biases = taps[name] = _own_weights(module, output)
+                return sum(biases, start=_normalised(module, args[0]) * gains)
             before[name], taps[name] = args[0].detach().clone(), [torch.zeros_like(output, requires_grad=True)]
             return output + taps[name][0]
 
@@ -253,9 +251,10 @@ def _is_known(module: nn.Module) -> bool:
         return False
     if any(getattr(type(module), name, None) is not getattr(kind, name, None) for name in ("forward", "_conv_forward")):
         return False
-    if isinstance(module, _CONVOLUTIONS):
-        plain = module.groups == 1 and not isinstance(module.padding, str) and module.padding_mode == "zeros"
-        return plain and all(weight.requires_grad for weight in weights.values())
+    if isinstance(module, _CONVOLUTIONS) and (module.groups > 1 or isinstance(module.padding, str)):
+        return False
+    if isinstance(module, _CONVOLUTIONS) and module.padding_mode != "zeros":
+        return False
     return all(weight.requires_grad for weight in weights.values())
 
 

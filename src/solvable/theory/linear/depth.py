@@ -200,13 +200,13 @@ def _series(coefficients: Array, at: Array) -> Array:
 
 
 def check_depth(depth: Number) -> None:
-    """Raise OutsideDomain unless there is at least 1 weight layer; tracers pass unchecked. References: none."""
+    """At least 1 weight layer; tracers pass unchecked. Raises OutsideDomain otherwise. References: none."""
     if is_concrete(depth) and not depth >= 1:
         raise OutsideDomain(f"`depth` is {depth}; it must be a number of weight layers of at least 1.")
 
 
 def check_above_zero(why: str, **values: Array) -> None:
-    """Raise OutsideDomain, saying why, unless all entries are above 0; tracers pass unchecked. References: none."""
+    """All entries above 0; tracers pass unchecked. Raises OutsideDomain otherwise, saying why. References: none."""
     for name, value in values.items():
         if is_concrete(value) and not np.all(np.asarray(value) > 0):  # NumPy, so that ``jit`` does not trace the check
             raise OutsideDomain(f"`{name}` is {value}; {why}.")

@@ -101,7 +101,7 @@ def end_to_end_path(
 
 
 def whole_depth(depth: float) -> int:
-    """The depth as a whole number; raises OutsideDomain unless it is one of at least 1. References: none."""
+    """The depth as a whole number of at least 1. Raises OutsideDomain where it is none. References: none."""
     if depth != int(depth) or depth < 1:
         raise OutsideDomain(f"`depth` is {depth}; it must be a whole number of weight layers of at least 1.")
     return int(depth)

@@ -134,6 +134,6 @@ def two_layer_path(
 
 
 def check_times(times: Array) -> None:
-    """Raise OutsideDomain unless times ascend, from 0 on; tracers pass unchecked. References: none."""
+    """Times ascend, from 0 on; tracers pass unchecked. Raises OutsideDomain otherwise. References: none."""
     if is_concrete(times) and np.any(np.diff(times, prepend=0) < 0):  # NumPy, so that ``jit`` does not trace the check
         raise OutsideDomain(f"`times` is {times}; it must ascend, from 0 on.")

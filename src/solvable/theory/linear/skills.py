@@ -257,7 +257,7 @@ def optimal_size_law(exponent: float, target: float = 1.0, start: float = 0.01) 
 
 
 def check_start(target: float | Array, start: float | Array) -> None:
-    """Raise OutsideDomain unless 0 < start/target < 1 everywhere; tracers pass unchecked. References: nam2025."""
+    """0 < start/target < 1 everywhere; tracers pass unchecked. Raises OutsideDomain otherwise. References: nam2025."""
     if is_concrete(target) and is_concrete(start):
         share = np.asarray(start) / np.asarray(target)
         if not np.all((share > 0) & (share < 1)):
@@ -265,7 +265,7 @@ def check_start(target: float | Array, start: float | Array) -> None:
 
 
 def check_law(exponent: float, target: float, start: float) -> None:
-    """Raise OutsideDomain unless alpha > 0 and the start lies between 0 and the target. References: nam2025."""
+    """alpha > 0, the start between 0 and the target. Raises OutsideDomain otherwise. References: nam2025."""
     check_positive("exponent", exponent, "with alpha = 0 or below, skills without end have no frequencies")
     check_start(target, start)
 

@@ -36,6 +36,7 @@ def test_what_it_cannot_do_is_said(directory):
     for parameters, message in (
         ({"data": "nowhere"}, "`data` is 'nowhere'; it must be 'digits', 'fashion', or the directory"),
         ({"network": "mlp"}, "`network` is 'mlp'"),
+        ({"network": "resnet", "channels": (16, 8)}, r"`channels` is \(16, 8\); .* must not decrease"),
         ({"data": str(directory)}, "`image_side` is 14; it must be one of 8, 16, 32"),
     ):
         with pytest.raises(OutsideDomain, match=message):

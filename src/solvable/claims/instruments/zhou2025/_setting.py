@@ -149,6 +149,8 @@ def follow_kernel(claim: KernelSetting, labels: np.ndarray, record: np.ndarray, 
 def check_kernel_setting(claim: KernelSetting) -> None:
     """As ``check_setting``, and of the kernel and its references. Raises OutsideDomain."""
     check_choice("network", claim.network, ("lenet", "resnet", "vgg"))
+    if claim.network == "resnet" and list(claim.channels) != sorted(claim.channels):
+        raise OutsideDomain(f"`channels` is {claim.channels}; from stage to stage of a ResNet they must not decrease.")
     check_count("gap", claim.gap)
     check_count("num_probes", claim.num_probes)
     check_setting(claim, "references", claim.references, up_to=claim.steps - claim.gap)
